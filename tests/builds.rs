@@ -13,6 +13,7 @@ mod builds {
     mod pins;
     mod consent;
     mod inputs;
+    mod each;
     mod moves;
     mod network;
     mod terminal;

@@ -126,7 +126,7 @@ fn the_reference_has_every_key_and_its_examples_are_accepted() {
     let page = fs::read_to_string(page).unwrap();
     let [modules, tiers] = examples(&page)[..] else { panic!("the examples are others") };
     let declared = Declarations::parse(modules, "/home".as_ref(), None).unwrap();
-    assert_eq!((declared.modules.len(), read_tiers(tiers).unwrap().len()), (3, 1));
+    assert_eq!((declared.modules.len(), read_tiers(tiers).unwrap().len()), (4, 1));
     let mut keys = known_keys("declarations.rs");
     keys.extend(["build_spec.rs", "tier_settings.rs"].into_iter().flat_map(known_keys));
     assert!(keys.len() > 20, "the keys are listed somewhere else: {keys:?}");

@@ -26,7 +26,7 @@ use crate::{
     output::Output,
 };
 
-pub(super) use self::text::{not_followed, stays, write_environments};
+pub(super) use self::text::{named, not_followed, stays, write_environments};
 
 /// What an update did.
 #[derive(Debug, Clone, Serialize, JsonSchema)]

@@ -105,11 +105,13 @@ pub(crate) struct KeptDirectory {
     installed: bool,
 }
 
-/// A module that is failing, and its current version.
+/// A module, or one input of a module, that is failing, and the module's current version.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct FailingModule {
     /// The module.
     module: String,
+    /// The path of the input, where the module's build runs for each of several files; null for the module as a whole.
+    input: Option<String>,
     /// The last try.
     attempt: Attempt,
     /// The module's current version; null if it has none.
@@ -248,11 +250,19 @@ fn failing(
     modules: &BTreeMap<ModuleName, StoreBinding>,
 ) -> Vec<FailingModule> {
     let changes = last_changes(state, current);
-    let failing = state.attempts().iter().map(|(module, attempt)| {
+    let whole = state.attempts().iter().map(|(module, attempt)| (module, None, attempt));
+    let single = state.inputs().iter().flat_map(|(module, inputs)| {
+        inputs.iter().filter_map(move |input| {
+            let attempt = input.attempt.as_deref()?;
+            Some((module, Some(input.path.clone()), attempt))
+        })
+    });
+    let failing = whole.chain(single).map(|(module, input, attempt)| {
         let binding = modules.get(module.as_str());
         let since = changes.get(module.as_str()).filter(|_| binding.is_some());
         FailingModule {
             module: module.to_string(),
+            input,
             attempt: Attempt::from(attempt),
             current: binding.map(Binding::from),
             current_since: since.map(|last| Time::new(last.generation.at)),

@@ -9,11 +9,14 @@ use serde::Serialize;
 use super::{Attempt, Binding, Time};
 use crate::causes::{causes, exception};
 
-/// A module that failed. It keeps its current version.
+/// A module, or one input of a module, that failed. It keeps its current version.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct Failed {
     /// The module.
     pub(crate) module: String,
+    /// The path of the input that failed, where the module's build runs for each of several files: the module has what was
+    /// built from the others, and what was last built from this one. Null if the module failed as a whole.
+    pub(crate) input: Option<String>,
     /// When another try can succeed.
     pub(crate) class: Class,
     /// How far it came.
@@ -40,6 +43,7 @@ impl From<&StoreFailed> for Failed {
     fn from(failed: &StoreFailed) -> Self {
         Self {
             module: failed.module.to_string(),
+            input: failed.input.clone(),
             class: failed.class,
             stage: failed.stage,
             code: failed.code.to_string(),
@@ -53,11 +57,13 @@ impl From<&StoreFailed> for Failed {
     }
 }
 
-/// A module that failed earlier and was not tried now. It keeps its current version.
+/// A module, or one input of a module, that failed earlier and was not tried now. It keeps its current version.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub(crate) struct Deferred {
     /// The module.
     pub(crate) module: String,
+    /// The path of the input, where the module's build runs for each of several files; null for the module as a whole.
+    pub(crate) input: Option<String>,
     /// Why it was not tried.
     pub(crate) why: DeferredReason,
     /// When it is due, for `not-due`.
@@ -88,6 +94,7 @@ impl From<&StoreWaiting> for Deferred {
     fn from(waiting: &StoreWaiting) -> Self {
         let mut json = Self {
             module: waiting.module.to_string(),
+            input: waiting.input.clone(),
             why: DeferredReason::Unchanged,
             until: None,
             host: None,

@@ -152,11 +152,15 @@ struct Specification<'a> {
     timeout: u128,
     depfile: Option<&'a str>,
     validate: Option<&'a [String]>,
+    // What was allowed before there was this key stays allowed.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    each: &'a [String],
 }
 
 /// A name for all that is allowed by one consent.
 fn name_of(store: &str, module: &ModuleName, declared: &Declared, spec: &BuildSpec) -> Digest {
-    let BuildSpec { command, output, inputs, env, toolchain, timeout, depfile, validate } = spec;
+    let BuildSpec { command, output, each, inputs, env, toolchain, timeout, depfile, validate } =
+        spec;
     let specification = Specification {
         store,
         module: module.as_str(),
@@ -169,6 +173,7 @@ fn name_of(store: &str, module: &ModuleName, declared: &Declared, spec: &BuildSp
         timeout: timeout.as_nanos(),
         depfile: depfile.as_ref().map(Subdirectory::as_str),
         validate: validate.as_deref(),
+        each,
     };
     let text = serde_json::to_vec(&specification).expect("texts and numbers are JSON");
     let mut hasher = blake3::Hasher::new_derive_key("modstore 2026 build consent v1");
@@ -259,6 +264,7 @@ mod tests {
         assert!(world.allows(&later), "what a branch leads to changes all the time");
         for more in [
             "output = 'out'",
+            "output = 'out'\neach = '*.ts'",
             "inputs = ['*.ts']",
             "env = ['TOKEN']",
             "toolchain = ['make', '--version']",

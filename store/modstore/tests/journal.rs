@@ -24,8 +24,8 @@ use modstore::{
 use modstore_core::{
     disk::Disk,
     model::{
-        Attempt, Binding, Bound, Built, Class, Exposure, Fetched, Hold, Kept, KeptPath, MadeFrom,
-        RecordedSource, Sighting, Stage,
+        Attempt, Binding, Bound, Built, BuiltInput, Class, Exposure, Fetched, Hold, InputOutput,
+        Kept, KeptPath, MadeFrom, RecordedSource, Sighting, Stage,
     },
 };
 
@@ -59,6 +59,7 @@ fn kind(record: &Record) -> &'static str {
         Record::Unexposed { .. } => "unexposed",
         Record::Sighted { .. } => "sighted",
         Record::Unsighted { .. } => "unsighted",
+        Record::Inputs { .. } => "inputs",
     }
 }
 
@@ -119,6 +120,7 @@ fn every_record(seed: u8) -> Vec<Record> {
             },
         },
         Record::Unsighted { module: "b".parse().unwrap() },
+        inputs(seed),
     ]
 }
 
@@ -135,6 +137,16 @@ fn kept(digest: Digest) -> Bound {
     let paths = vec![KeptPath { path: "user".parse().unwrap(), is_directory: true }];
     let (subdirectory, fetched) = (None, None);
     Bound::Kept(Box::new(Kept { digest, source: digest, subdirectory, fetched, paths }))
+}
+
+fn inputs(seed: u8) -> Record {
+    let Record::Attempted { module, attempt } = attempted(seed) else { panic!("an attempt") };
+    let digest = Digest::from_bytes([seed; 32]);
+    let (paths, read) = (vec!["a.js".into()], vec!["b.ts".into()]);
+    let output = InputOutput { key: digest, entry: digest, paths, read };
+    let path = format!("src/{seed}.ts");
+    let inputs = vec![BuiltInput { path, outputs: vec![output], attempt: Some(attempt) }];
+    Record::Inputs { module, inputs }
 }
 
 fn attempted(seed: u8) -> Record {

@@ -35,12 +35,15 @@ impl Update {
         write_environments(to, &self.environments)?;
         for (number, what) in [
             (self.unchanged.len(), "unchanged"),
-            (self.failed.len(), "failed"),
-            (self.deferred.len(), "not tried now"),
+            (self.modules_failed(), "failed"),
+            (self.modules_deferred(), "not tried now"),
         ] {
             if number > 0 {
                 writeln!(to, "{} {what}", count(number, "module"))?;
             }
+        }
+        if self.inputs() > 0 {
+            writeln!(to, "{} not built as it is now", count(self.inputs(), "input"))?;
         }
         self.write_holds(to)?;
         self.write_cooling(to)?;
@@ -156,15 +159,31 @@ impl Update {
         failed.chain(deferred).chain(environments).collect()
     }
 
+    fn modules_failed(&self) -> usize {
+        self.failed.iter().filter(|failed| failed.input.is_none()).count()
+    }
+
+    fn modules_deferred(&self) -> usize {
+        self.deferred.iter().filter(|deferred| deferred.input.is_none()).count()
+    }
+
+    /// How many single inputs failed, now or earlier.
+    fn inputs(&self) -> usize {
+        self.failed.len() + self.deferred.len() - self.modules_failed() - self.modules_deferred()
+    }
+
     /// Why the update as a whole did not succeed.
     pub(crate) fn failure(&self) -> Option<Failure> {
-        let failed = self.failed.len();
-        let deferred = self.deferred.len();
+        let (failed, deferred) = (self.modules_failed(), self.modules_deferred());
         let well = self.updated.len() + self.unchanged.len() + self.held.len() + self.cooling.len();
         let all = failed + deferred + well;
         let of = count(all, "module");
         let were = if deferred == 1 { "was" } else { "were" };
         let message = match (failed, deferred) {
+            (0, 0) if self.inputs() > 0 => {
+                let inputs = count(self.inputs(), "input");
+                format!("{inputs} failed; what was last built from the same file stays")
+            }
             (0, 0) => return None,
             (_, 0) => format!("{failed} of {of} failed"),
             (0, _) => format!("{deferred} of {of} failed earlier and {were} not tried now"),
@@ -211,17 +230,24 @@ impl Failed {
     /// What to tell a person: why it failed, and behind the class what else matters.
     pub(in crate::commands) fn trouble(&self, beside: &str) -> Failure {
         let beside = if beside.is_empty() { String::new() } else { format!("; {beside}") };
-        let message = format!("{}: {} ({}{beside})", self.module, self.message, self.class);
+        let named = named(&self.module, self.input.as_deref());
+        let message = format!("{named}: {} ({}{beside})", self.message, self.class);
         let failure = Failure::new(Exit::Failed, message).because(self.causes.clone());
         failure.hint_or_none(self.hint.clone()).coded(&self.code)
     }
+}
+
+/// A module, or one of its inputs.
+pub(in crate::commands) fn named(module: &str, input: Option<&str>) -> String {
+    input.map_or_else(|| module.to_owned(), |input| format!("{module}, {input}"))
 }
 
 impl Deferred {
     /// What to tell a person: why it was not tried, and how it failed before.
     fn trouble(&self) -> Failure {
         let stays = stays(self.current.as_ref());
-        let message = format!("{}: {} ({stays})", self.module, self.reason());
+        let named = named(&self.module, self.input.as_deref());
+        let message = format!("{named}: {} ({stays})", self.reason());
         let last = self.attempt.iter();
         let causes = last.flat_map(|last| [&last.message].into_iter().chain(&last.causes)).cloned();
         Failure::new(Exit::Failed, message).because(causes.collect()).hint(self.why.hint())

@@ -1,6 +1,7 @@
 //! [`Event`]: what one frame of the journal records, for programs.
 
 use modstore::internals::commit::{Frame, Record};
+use modstore_core::model::BuiltInput;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -93,6 +94,22 @@ enum Recorded {
         /// Where it was.
         place: String,
     },
+    /// What is known of the inputs of a module, whose build runs for each of several files, has changed.
+    Inputs {
+        /// The module.
+        module: String,
+        /// The inputs that are failing now.
+        failing: Vec<FailingInput>,
+    },
+}
+
+/// An input that is failing.
+#[derive(Debug, Serialize, JsonSchema)]
+struct FailingInput {
+    /// Its path in the module.
+    input: String,
+    /// The failed try.
+    attempt: Attempt,
 }
 
 /// A module that a generation changed.
@@ -126,6 +143,13 @@ impl Event {
         }
         let numbered = |recorded| Self { sequence: frame.sequence, recorded };
         events.into_iter().map(numbered).collect()
+    }
+}
+
+impl FailingInput {
+    fn of(known: &BuiltInput) -> Option<Self> {
+        let attempt = Attempt::from(known.attempt.as_deref()?);
+        Some(Self { input: known.path.clone(), attempt })
     }
 }
 
@@ -164,6 +188,10 @@ impl Recorded {
                 at: Time::new(sighting.at),
             }),
             Record::Unexposed { place } => Some(Self::Unexposed { place: place.to_string() }),
+            Record::Inputs { module, inputs } => Some(Self::Inputs {
+                module: module.to_string(),
+                failing: inputs.iter().filter_map(FailingInput::of).collect(),
+            }),
             _ => None,
         }
     }

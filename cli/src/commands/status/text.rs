@@ -4,7 +4,10 @@ use std::io;
 
 use super::{ConfiguredTier, FailingModule, FollowingEnvironment, KeptDirectory, StatusAnswer};
 use crate::{
-    commands::{changes::stays, expose::ExposedModule},
+    commands::{
+        changes::{named, stays},
+        expose::ExposedModule,
+    },
     json::{Attempt, Held},
     output::Answer,
     page::Page,
@@ -102,7 +105,7 @@ impl KeptDirectory {
 impl FailingModule {
     /// Two lines: why it failed; and how often, when again, and its current version.
     fn summary(&self) -> [String; 2] {
-        [format!("{}: {}", self.module, self.reason()), self.tries()]
+        [format!("{}: {}", named(&self.module, self.input.as_deref()), self.reason()), self.tries()]
     }
 
     /// The first and the last cause; of a program, the last line it wrote.

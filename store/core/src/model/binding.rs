@@ -303,7 +303,12 @@ impl Fetched {
 }
 
 /// Reads a list one by one: room for as many as it says it has is only made when they are there.
-fn one_by_one<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Vec<T>, D::Error> {
+///
+/// # Errors
+/// One of them cannot be read.
+pub fn one_by_one<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    from: D,
+) -> Result<Vec<T>, D::Error> {
     struct List<T>(PhantomData<T>);
     impl<'de, T: Deserialize<'de>> Visitor<'de> for List<T> {
         type Value = Vec<T>;

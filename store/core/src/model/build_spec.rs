@@ -14,6 +14,8 @@ pub struct BuildSpec {
     pub command: Vec<String>,
     /// The part of the scratch copy that becomes the entry; `None`, written `.`, is all of it.
     pub output: Option<Subdirectory>,
+    /// Globs of the files that the command runs once for each of; empty if it runs once for all.
+    pub each: Vec<String>,
     /// Globs of the files the result depends on; `**` by default.
     pub inputs: Vec<String>,
     /// The names of the environment variables that are passed on.
@@ -41,15 +43,25 @@ impl BuildSpec {
         std::iter::once(("command", command.as_slice())).chain(others).collect()
     }
 
-    const KEYS: [&'static str; 8] =
-        ["command", "output", "inputs", "env", "toolchain", "timeout", "depfile", "validate"];
+    const KEYS: [&'static str; 9] = [
+        "command",
+        "output",
+        "each",
+        "inputs",
+        "env",
+        "toolchain",
+        "timeout",
+        "depfile",
+        "validate",
+    ];
 
     pub(super) fn read(fields: Fields<'_>) -> Result<Self, Placed<TomlFault>> {
         fields.only(&Self::KEYS)?;
         let command = command(&fields, "command")?;
         Ok(Self {
             command: fields.required("command", command)?,
-            output: path(&fields, "output")?,
+            output: output(&fields)?,
+            each: each(&fields)?,
             inputs: fields.texts("inputs")?.unwrap_or_else(|| vec!["**".to_owned()]),
             env: env(&fields)?,
             toolchain: command_or_none(&fields, "toolchain")?,
@@ -99,6 +111,31 @@ fn path(fields: &Fields<'_>, key: &str) -> Result<Option<Subdirectory>, Placed<T
         Some(text) => {
             text.parse().map(Some).map_err(|_| fields.wrong(key, "a relative path without `..`"))
         }
+    }
+}
+
+/// What is built for each of several files has a place of its own: all of the copy would be the sources once for each.
+fn output(fields: &Fields<'_>) -> Result<Option<Subdirectory>, Placed<TomlFault>> {
+    match path(fields, "output")? {
+        None if !each(fields)?.is_empty() => {
+            Err(fields.wrong("each", "together with an `output` other than `.`"))
+        }
+        output => Ok(output),
+    }
+}
+
+/// One glob, or a list of them.
+fn each(fields: &Fields<'_>) -> Result<Vec<String>, Placed<TomlFault>> {
+    let globs = match fields.text("each") {
+        Ok(one) => one.map(|glob| vec![glob.to_owned()]),
+        Err(_) => fields.texts("each")?,
+    };
+    match globs {
+        None => Ok(Vec::new()),
+        Some(globs) if globs.iter().any(|glob| !glob.is_empty() && !glob.starts_with('!')) => {
+            Ok(globs)
+        }
+        Some(_) => Err(fields.wrong("each", "a glob, or a list with one that chooses files")),
     }
 }
 

@@ -510,11 +510,34 @@ validate  = ["deno", "check", "out.js"]
         let text = "[modules.a]\nsource = './x'\nbuild.command = ['make']";
         let (_, declared) = parse(text).unwrap().modules.pop_first().unwrap();
         let build = declared.build.unwrap();
-        let BuildSpec { command, output, inputs, env, toolchain, timeout, depfile, validate } =
+        let BuildSpec { command, output, each, inputs, env, toolchain, timeout, depfile, validate } =
             build;
+        assert!(each.is_empty());
         assert_eq!((command, inputs, env), (vec!["make".into()], vec!["**".into()], vec![]));
         assert_eq!((output, toolchain, depfile, validate), (None, None, None, None));
         assert_eq!(timeout, BuildSpec::DEFAULT_TIMEOUT);
+    }
+
+    #[test]
+    fn a_build_for_each_of_several_files_names_them_and_has_an_output() {
+        let each = |rest: &str| {
+            let text = format!("[modules.a]\nsource='/x'\nbuild={{command=['make'],{rest}}}");
+            parse(&text).map(|mut read| read.modules.pop_first().unwrap().1.build.unwrap().each)
+        };
+        assert_eq!(each("output='out',each='m/*.ts'").unwrap(), ["m/*.ts"]);
+        let list = each("output='out',each=['m/*.ts','!m/_*']").unwrap();
+        assert_eq!(list, ["m/*.ts", "!m/_*"]);
+        for (rest, says) in [
+            ("each='m/*.ts'", "together with an `output`"),
+            ("each='m/*.ts',output='.'", "together with an `output`"),
+            ("each='',output='o'", "a glob"),
+            ("each=[],output='o'", "a glob"),
+            ("each=['!a'],output='o'", "a glob"),
+            ("each=1,output='o'", "expected `each`"),
+        ] {
+            let error = each(rest).expect_err(rest);
+            assert!(error.to_string().contains(says) && error.line == 3, "{rest}: {error}");
+        }
     }
 
     #[test]

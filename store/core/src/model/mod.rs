@@ -43,11 +43,13 @@ mod declarations;
 mod declarations_edit;
 mod lockfile;
 mod binding;
+mod built_input;
 mod hold;
 mod sighting;
 mod exposure;
 
-pub use binding::{Attempt, Binding, Bound, Built, Fetched, Kept, KeptPath, MadeFrom};
+pub use binding::{Attempt, Binding, Bound, Built, Fetched, Kept, KeptPath, MadeFrom, one_by_one};
+pub use built_input::{BuiltInput, InputOutput};
 pub use class::{Class, Stage};
 pub use commit_subject::CommitSubject;
 pub use deceptive::{escaped, is_deceptive};

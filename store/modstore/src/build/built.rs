@@ -45,7 +45,7 @@ pub(super) fn stage(
     }
     found.sort_by(|a, b| a.0.cmp(&b.0));
     found.iter().try_for_each(|(path, kind)| check(root, path.as_bstr(), *kind))?;
-    check_links(staging, root, &found)?;
+    check_links(staging, links(root, &found))?;
     plant(disk, staging, root, &found).map_err(BuildError::Keep)
 }
 
@@ -62,17 +62,20 @@ fn check(root: &Path, path: &BStr, kind: FileKind) -> Result<(), BuildError> {
     Ok(())
 }
 
-/// What one link says is checked; where it leads by way of the others shows only when all are known.
-fn check_links(
-    staging: &Staging,
-    root: &Path,
-    found: &[(BString, FileKind)],
-) -> Result<(), BuildError> {
+/// The links among these, and where they lead.
+fn links(root: &Path, found: &[(BString, FileKind)]) -> Vec<(BString, BString)> {
     let links = found.iter().filter(|(_, kind)| *kind == FileKind::Symlink).map(|(path, _)| {
         let text = std::fs::read_link(on_disk(root, path.as_bstr())).unwrap_or_default();
         (path.clone(), BString::from(text.as_os_str().as_bytes()))
     });
-    let links: Vec<(BString, BString)> = links.collect();
+    links.collect()
+}
+
+/// What one link says is checked by itself; where it leads by way of the others shows only when all are known.
+pub(super) fn check_links(
+    staging: &Staging,
+    links: Vec<(BString, BString)>,
+) -> Result<(), BuildError> {
     let leaving = first_that_leaves(&links, &|| staging.folds_names());
     leaving.map_err(BuildError::Keep)?.map_or(Ok(()), |refused| Err(BuildError::Refused(refused)))
 }

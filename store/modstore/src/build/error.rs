@@ -6,6 +6,7 @@
 
 use std::{io, os::unix::process::ExitStatusExt as _, process::ExitStatus};
 
+use gix::bstr::BString;
 use modstore_fetch::RefusedTree;
 
 use crate::{
@@ -61,6 +62,40 @@ pub enum BuildError {
     /// What was built cannot be written.
     #[error("what its build has made cannot be kept")]
     Keep(#[source] DiskError),
+    /// No file is one that the command runs for.
+    #[error("no file in the module matches `{each}`")]
+    NoInput {
+        /// The globs.
+        each: String,
+    },
+    /// More files than the command is run for.
+    #[error("{found} files in the module match `{each}`")]
+    TooManyInputs {
+        /// The globs.
+        each: String,
+        /// How many.
+        found: usize,
+    },
+    /// A file that the command would run for has a name that is no text.
+    #[error("the path {path:?} is not UTF-8, so that the build cannot run for it")]
+    InputName {
+        /// The path.
+        path: BString,
+    },
+    /// Two inputs have made other things at one path.
+    #[error("the builds of `{}` and `{}` have made different things at `{path}`", inputs[0], inputs[1])]
+    SameOutput {
+        /// The path.
+        path: BString,
+        /// The two.
+        inputs: [String; 2],
+    },
+    /// Nothing was made of any input, now or before.
+    #[error("the build of every input failed")]
+    NoOutputs {
+        /// When it is worth trying one of them again.
+        class: Class,
+    },
     /// What was built was tried, and did not pass.
     #[error("what was built does not pass its validation")]
     Validate(#[source] ProgramError),
@@ -97,7 +132,14 @@ impl BuildError {
             | Self::Keep(_)
             | Self::Toolchain(_) => Class::Transient,
             Self::Run(error) | Self::Validate(error) => judge(error).0,
-            Self::NoOutput { .. } | Self::Depfile { .. } | Self::Refused(_) => Class::Deterministic,
+            Self::NoOutputs { class } => *class,
+            Self::NoOutput { .. }
+            | Self::Depfile { .. }
+            | Self::Refused(_)
+            | Self::NoInput { .. }
+            | Self::TooManyInputs { .. }
+            | Self::InputName { .. }
+            | Self::SameOutput { .. } => Class::Deterministic,
             Self::NotAllowed { .. } => Class::Permanent,
         }
     }
@@ -150,7 +192,14 @@ impl BuildError {
             Self::Run(ProgramError::TimedOut { .. }) => FailureCode::Timeout,
             Self::Refused(_) => FailureCode::RefusedTree,
             Self::Validate(_) => FailureCode::Validation,
-            Self::Run(_) | Self::NoOutput { .. } | Self::Depfile { .. } => FailureCode::Build,
+            Self::Run(_)
+            | Self::NoOutput { .. }
+            | Self::Depfile { .. }
+            | Self::NoInput { .. }
+            | Self::TooManyInputs { .. }
+            | Self::InputName { .. }
+            | Self::SameOutput { .. }
+            | Self::NoOutputs { .. } => FailureCode::Build,
         }
     }
 
@@ -168,6 +217,13 @@ impl BuildError {
                 "see whether the network works, or give it more time with `timeout` in its `build`"
             }
             Self::NoOutput { .. } => "correct `output` in the module's `build`",
+            Self::NoInput { .. } | Self::TooManyInputs { .. } => {
+                "correct `each` in the module's `build`"
+            }
+            Self::SameOutput { .. } => {
+                "let each write to a path of its own: `{stem}` in a word of the command is the input's path without its \
+                 extension"
+            }
             Self::Depfile { .. } => "correct `depfile` in the module's `build`",
             Self::Run(_) if self.class() == Class::Deterministic => {
                 "it is built again when its inputs or its toolchain change, or with --retry"

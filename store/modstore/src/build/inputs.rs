@@ -19,7 +19,7 @@ use gix::{
 use super::recipe::{Recipe, number, text};
 use crate::{
     disk::{DiskError, Layout, Verb, content_of},
-    model::{ContentHash, Digest, FileKind, Manifest},
+    model::{BuildSpec, ContentHash, Digest, FileKind, Manifest},
 };
 
 /// What a module is built from.
@@ -62,7 +62,7 @@ pub(crate) fn key_of(
     material: Material<'_>,
     read: &[String],
 ) -> Result<Digest, DiskError> {
-    let inputs = material.inputs(&recipe.spec.inputs)?;
+    let inputs = material.inputs(recipe.spec)?;
     let read = read.iter().map(|path| (path.clone(), material.seen(path))).collect();
     Ok(key(recipe, &inputs, &read))
 }
@@ -75,6 +75,10 @@ pub(crate) fn key_but_for_source(recipe: &Recipe<'_>, read: &[String]) -> Digest
     let mut hasher = blake3::Hasher::new_derive_key("modstore 2026 build recipe v1");
     hasher.update(all.as_bytes());
     recipe.spec.inputs.iter().for_each(|glob| text(&mut hasher, glob.as_bytes()));
+    if !recipe.spec.each.is_empty() {
+        number(&mut hasher, recipe.spec.each.len());
+        recipe.spec.each.iter().for_each(|glob| text(&mut hasher, glob.as_bytes()));
+    }
     Digest::from_bytes(hasher.finalize().into())
 }
 
@@ -99,6 +103,15 @@ pub(super) fn key(recipe: &Recipe<'_>, inputs: &Files, read: &BTreeMap<String, S
     Digest::from_bytes(hasher.finalize().into())
 }
 
+/// The name of what one run depends on that is for `input`, of the name of all that every run depends on.
+pub(super) fn key_of_input(all: Digest, input: &str, own: (FileKind, ContentHash)) -> Digest {
+    let mut hasher = blake3::Hasher::new_derive_key("modstore 2026 build of one input v1");
+    hasher.update(all.as_bytes());
+    text(&mut hasher, input.as_bytes());
+    hasher.update(&[kind_byte(own.0)]).update(own.1.as_bytes());
+    Digest::from_bytes(hasher.finalize().into())
+}
+
 const fn kind_byte(kind: FileKind) -> u8 {
     match kind {
         FileKind::File => 0,
@@ -108,22 +121,35 @@ const fn kind_byte(kind: FileKind) -> u8 {
 }
 
 impl Material<'_> {
-    /// The files that the globs name.
-    pub(super) fn inputs(&self, globs: &[String]) -> Result<Files, DiskError> {
+    /// The files that count for every run of the command: those that the globs name, without those that it runs for by
+    /// themselves.
+    pub(super) fn inputs(&self, spec: &BuildSpec) -> Result<Files, DiskError> {
+        self.files(&|path| is_named(path, &spec.inputs) && !is_one_of_each(path, spec))
+    }
+
+    /// The files that the command runs for, each by itself.
+    pub(super) fn each(&self, spec: &BuildSpec) -> Result<Files, DiskError> {
+        let mut files = self.files(&|path| is_one_of_each(path, spec))?;
+        files.retain(|_, (kind, _)| *kind != FileKind::Symlink);
+        Ok(files)
+    }
+
+    /// The files that are chosen.
+    pub(super) fn files(&self, is_chosen: &dyn Fn(&BStr) -> bool) -> Result<Files, DiskError> {
         match self {
             Self::Tree { manifest, part, .. } => {
                 let below = manifest.below(BStr::new(part)).iter();
                 let named = below.filter_map(|file| {
                     let path = file.path.strip_prefix(part.as_bytes())?;
                     let path = path.strip_prefix(b"/").unwrap_or(path).as_bstr();
-                    is_named(path, globs).then(|| (path.to_owned(), (file.kind, file.content)))
+                    is_chosen(path).then(|| (path.to_owned(), (file.kind, file.content)))
                 });
                 Ok(named.collect())
             }
             Self::Directory { at } => {
                 let mut files = Files::new();
                 walk(at, &BString::default(), &mut |path, from, kind| {
-                    if is_named(path, globs) {
+                    if is_chosen(path) {
                         let content = content_of(from, kind);
                         let content =
                             content.map_err(|error| DiskError::new(Verb::Read, from, error))?;
@@ -174,6 +200,11 @@ fn is_named(path: &BStr, globs: &[String]) -> bool {
         None => fits(glob).then_some(true),
     });
     last.unwrap_or(false)
+}
+
+/// Whether a path is one that the command runs for by itself.
+pub(super) fn is_one_of_each(path: &BStr, spec: &BuildSpec) -> bool {
+    is_named(path, &spec.each)
 }
 
 /// Whether a name at the top of a module is not one of its files, but belongs to git or to the store.
@@ -260,10 +291,9 @@ mod tests {
         let manifest = Manifest::new(files).unwrap();
         let tree = Material::Tree { at: place.path(), manifest: &manifest, part: "part" };
         let directory = Material::Directory { at: place.path() };
-        let globs = ["**".to_owned()];
-        let inputs = tree.inputs(&globs).unwrap();
+        let inputs = tree.files(&|_| true).unwrap();
         assert_eq!(inputs.len(), 3);
-        assert_eq!(inputs, directory.inputs(&globs).unwrap());
+        assert_eq!(inputs, directory.files(&|_| true).unwrap());
         assert_eq!(directory.seen("src/b"), tree.seen("part/src/b"));
         assert_eq!((directory.seen("no"), tree.seen("no")), (Seen::Absent, Seen::Absent));
     }

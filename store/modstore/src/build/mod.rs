@@ -7,8 +7,10 @@ mod recipe;
 mod inputs;
 mod depfile;
 mod built;
+mod each;
 mod run;
 
+pub(crate) use each::{EachInput, JoinedTree, Part, key_of_all};
 pub use error::BuildError;
 pub(crate) use inputs::{Material, key_but_for_source, key_of};
 pub(crate) use recipe::{Recipe, Toolchains, conditions, failing_at, is_built_of, is_built_so};

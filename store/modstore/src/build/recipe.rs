@@ -33,6 +33,9 @@ const SECRET: [&str; 5] = ["TOKEN", "SECRET", "PASSWORD", "PASSWD", "KEY"];
 /// The variables that a build sees: those it names, as they are or are not.
 pub(crate) type Variables = Vec<(String, Option<OsString>)>;
 
+/// The variable that tells a build which input it runs for.
+const INPUT: &str = "MODSTORE_INPUT";
+
 /// How a module is built on this machine.
 #[derive(Debug, Clone)]
 pub(crate) struct Recipe<'a> {
@@ -132,18 +135,23 @@ fn set(command: &mut Command, variables: &Variables) {
 }
 
 impl Recipe<'_> {
-    /// One of the commands, in the directory `at`.
+    /// One of the commands, in the directory `at`; for the `input`, if it runs for one.
     pub(super) fn command(
         &self,
-        words: &[String],
+        (words, input): (&[String], Option<&str>),
         at: &Path,
         home: &Path,
         temporary: &Path,
     ) -> Command {
-        let mut command = program(words, at, home, temporary);
+        let words: Vec<String> = match input {
+            Some(input) => words.iter().map(|word| filled(word, input)).collect(),
+            None => words.to_vec(),
+        };
+        let mut command = program(&words, at, home, temporary);
         // What a builder says is read in answers and logs.
         command.env("NO_COLOR", "1").env("TERM", "dumb");
         set(&mut command, &self.variables);
+        command.envs(input.map(|input| (INPUT, input)));
         command
     }
 
@@ -179,6 +187,17 @@ impl Recipe<'_> {
         let hide = |said: String, secret: &str| said.replace(secret, "***");
         Said::of(secrets.filter(|secret| secret.len() > 3).fold(said.text().to_owned(), hide))
     }
+}
+
+/// A word of a command that runs for `input`: `{input}` is its path, and `{stem}` its path without the extension.
+fn filled(word: &str, input: &str) -> String {
+    let name = input.rfind('/').map_or(0, |at| at + 1);
+    let dot = input.get(name..).and_then(|name| name.rfind('.')).filter(|at| *at > 0);
+    let stem = dot.and_then(|at| input.get(..name + at)).unwrap_or(input);
+    // In one pass, so that nothing in a name is taken for a word to fill in.
+    let mut parts = word.split("{input}").map(|part| part.replace("{stem}", stem));
+    let first = parts.next().unwrap_or_default();
+    parts.fold(first, |filled, part| filled + input + &part)
 }
 
 /// What a failure at this stage depended on: a trial of what was built also depends on how that is tried.
@@ -234,6 +253,22 @@ pub(super) fn number(hasher: &mut blake3::Hasher, number: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_path_of_an_input_stands_where_a_command_asks_for_it() {
+        let table = [
+            ("{input}", "models/a.ts", "models/a.ts"),
+            ("out/{stem}.js", "models/a.b.ts", "out/models/a.b.js"),
+            ("--x={input}:{stem}", "a", "--x=a:a"),
+            ("{stem}", "a.d/b", "a.d/b"),
+            ("{stem}", "m/.hidden", "m/.hidden"),
+            ("{input}", "{stem}.ts", "{stem}.ts"),
+            ("{other}", "a.ts", "{other}"),
+        ];
+        for (word, input, expected) in table {
+            assert_eq!(filled(word, input), expected, "{word} {input}");
+        }
+    }
 
     #[test]
     fn what_names_the_tools_finds_nothing_that_others_could_have_put_there() {

@@ -5,24 +5,27 @@
 
 use std::{
     collections::BTreeMap,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     time::SystemTime,
 };
+
+use gix::bstr::BString;
 
 use super::{
     built::stage,
     depfile,
     error::BuildError,
-    inputs::{Files, Material, Seen, is_left_out, key},
+    inputs::{Files, Material, Seen, is_left_out, is_one_of_each, key, key_of_input, walk},
     recipe::Recipe,
 };
 use crate::{
     Cancel,
     disk::{
-        Disk, DiskError, Staged, Staging, Verb, copy_to_scratch, make_scratch, read_regular_text,
-        remove_from_scratch, remove_scratch,
+        Disk, DiskError, Staged, Staging, Verb, content_of, copy_to_scratch, make_scratch,
+        read_regular_text, remove_from_scratch, remove_scratch,
     },
-    model::{Digest, Subdirectory},
+    model::{ContentHash, Digest, FileKind, Subdirectory},
     program::{Input, ProgramError, Ran, Running, Said},
 };
 
@@ -35,6 +38,8 @@ pub(crate) struct Build<'a> {
     pub(crate) staging: &'a Staging,
     pub(crate) recipe: &'a Recipe<'a>,
     pub(crate) material: Material<'a>,
+    /// The path of the input that it runs for, if it runs for each.
+    pub(crate) input: Option<&'a str>,
     pub(crate) cancel: &'a Cancel,
     /// Is called with each line that the build prints.
     pub(crate) on_line: &'a (dyn Fn(&str) + Sync),
@@ -93,7 +98,10 @@ impl Build<'_> {
             let at = if output.is_dir() { &output } else { &scratch.at };
             self.program(words, at, &scratch).map_err(BuildError::Validate)?;
         }
-        let key = key(self.recipe, &before.inputs, &read);
+        let mut key = key(self.recipe, &before.inputs, &read);
+        if let (Some(input), Some(own)) = (self.input, before.own) {
+            key = key_of_input(key, input, own);
+        }
         Ok(Built { staged, key, read: read.into_keys().collect() })
     }
 
@@ -109,24 +117,47 @@ impl Build<'_> {
         make_scratch(&scratch.home)?;
         make_scratch(&scratch.temporary)?;
         copy_to_scratch(from, &scratch.tree, &is_left_out)?;
+        if let Some(input) = self.input {
+            self.remove_others(input, &scratch.at)?;
+        }
         Ok(scratch)
+    }
+
+    /// Takes away the files that the command runs for at another time: what it cannot read it cannot depend on.
+    fn remove_others(&self, input: &str, at: &Path) -> Result<(), DiskError> {
+        let mut others = Vec::new();
+        walk(at, &BString::default(), &mut |path, from, _| {
+            if path != input && is_one_of_each(path, self.recipe.spec) {
+                others.push(from.to_owned());
+            }
+            Ok(())
+        })?;
+        others.iter().try_for_each(|other| remove_from_scratch(other))
     }
 
     /// What it is made from, as it is in the scratch now.
     fn before(&self, scratch: &Scratch) -> Result<Before, DiskError> {
-        let globs = &self.recipe.spec.inputs;
+        let spec = self.recipe.spec;
         let copied = Material::Directory { at: &scratch.tree };
-        let everything = ["**".to_owned()];
         let all = match (self.material, &self.recipe.spec.depfile) {
             // Only a depfile asks for files that no glob names.
-            (Material::Directory { .. }, Some(_)) => Some(copied.inputs(&everything)?),
+            (Material::Directory { .. }, Some(_)) => Some(copied.files(&|_| true)?),
             _ => None,
         };
         let inputs = match self.material {
-            Material::Tree { .. } => self.material.inputs(globs)?,
-            Material::Directory { .. } => copied.inputs(globs)?,
+            Material::Tree { .. } => self.material.inputs(spec)?,
+            Material::Directory { .. } => copied.inputs(spec)?,
         };
-        Ok(Before { inputs, all })
+        let own = self.input.map(|input| {
+            let at = scratch.at.join(input);
+            let is_executable =
+                at.metadata().is_ok_and(|meta| meta.permissions().mode() & 0o100 != 0);
+            let kind = if is_executable { FileKind::Executable } else { FileKind::File };
+            let content = content_of(&at, kind);
+            let (content, _) = content.map_err(|error| DiskError::new(Verb::Read, &at, error))?;
+            Ok::<_, DiskError>((kind, content))
+        });
+        Ok(Before { inputs, own: own.transpose()?, all })
     }
 
     /// The files that it says it has read, as they were before it ran.
@@ -145,13 +176,22 @@ impl Build<'_> {
         let named = depfile::paths(&text).into_iter();
         let placed = named
             .filter_map(|path| depfile::placed(&path, &scratch.at, &scratch.tree, &scratch.all));
-        let seen = placed.filter_map(|path| {
+        let seen = placed.filter(|path| !self.is_of_another(path)).filter_map(|path| {
             let seen = self.seen(&path, before, begun);
             // What is there now and was not before has been made by the build.
             let is_made = seen == Seen::Absent && scratch.tree.join(&path).exists();
             (!is_made).then_some((path, seen))
         });
         Ok(seen.collect())
+    }
+
+    /// Whether a path in the tree is a file that the command runs for at another time, so that it was not there.
+    fn is_of_another(&self, path: &str) -> bool {
+        let (_, part) = self.material.place();
+        let below = path.strip_prefix(part).map(|path| path.trim_start_matches('/'));
+        self.input.zip(below).is_some_and(|(input, below)| {
+            below != input && is_one_of_each(below.into(), self.recipe.spec)
+        })
     }
 
     fn seen(&self, path: &str, before: &Before, begun: SystemTime) -> Seen {
@@ -171,6 +211,7 @@ impl Build<'_> {
     }
 
     fn program(&self, words: &[String], at: &Path, scratch: &Scratch) -> Result<(), ProgramError> {
+        let words = (words, self.input);
         let command = self.recipe.command(words, at, &scratch.home, &scratch.temporary);
         let name = Path::new(command.get_program()).file_name().unwrap_or_default();
         let program = name.to_string_lossy().into_owned();
@@ -200,6 +241,8 @@ impl Build<'_> {
 /// What a build is made from, as it was before it ran.
 struct Before {
     inputs: Files,
+    /// The input that it runs for, if it runs for one.
+    own: Option<(FileKind, ContentHash)>,
     /// Every file, where a depfile may name more than the inputs.
     all: Option<Files>,
 }

@@ -17,7 +17,8 @@ use bincode::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::model::{
-    Attempt, Binding, Digest, Exposure, Generation, Hold, LinkedPath, ModuleName, Sighting,
+    Attempt, Binding, BuiltInput, Digest, Exposure, Generation, Hold, LinkedPath, ModuleName,
+    Sighting, one_by_one,
 };
 
 /// The most bytes the records of one transaction may have.
@@ -127,6 +128,14 @@ pub enum Record {
     Unsighted {
         /// The module.
         module: ModuleName,
+    },
+    /// What is known of the inputs of a module that is built for each of them; all of it, so that an empty list ends it.
+    Inputs {
+        /// The module.
+        module: ModuleName,
+        /// What is known of each.
+        #[serde(deserialize_with = "one_by_one")]
+        inputs: Vec<BuiltInput>,
     },
 }
 
@@ -244,7 +253,7 @@ impl Reader for Rest<'_, '_> {
 mod tests {
     use super::*;
     use crate::model::{
-        Bound, Built, Class, Fetched, Kept, KeptPath, MadeFrom, RecordedSource, Stage,
+        Bound, Built, Class, Fetched, InputOutput, Kept, KeptPath, MadeFrom, RecordedSource, Stage,
     };
 
     fn every_record() -> Vec<Record> {
@@ -315,7 +324,26 @@ mod tests {
                 },
             },
             Record::Unsighted { module: "a".parse().unwrap() },
+            inputs(digest),
+            Record::Inputs { module: "a".parse().unwrap(), inputs: Vec::new() },
         ]
+    }
+
+    fn inputs(digest: Digest) -> Record {
+        let Record::Attempted { module, attempt } =
+            attempted(Class::Deterministic, Stage::Build, Some(digest))
+        else {
+            panic!("it is an attempt")
+        };
+        let output = InputOutput {
+            key: Digest::from_bytes([0xa5; 32]),
+            entry: digest,
+            paths: vec!["a.js".into()],
+            read: vec!["src/main.ts".into()],
+        };
+        let path = "src/a.ts".to_owned();
+        let input = BuiltInput { path, outputs: vec![output], attempt: Some(attempt) };
+        Record::Inputs { module, inputs: vec![input] }
     }
 
     fn kept(digest: Digest) -> Bound {

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{frame::Frame, record::Record};
 use crate::model::{
-    Attempt, Binding, Digest, Exposure, Generation, Hold, LinkedPath, ModuleName, Sighting,
+    Attempt, Binding, BuiltInput, Digest, Exposure, Generation, Hold, LinkedPath, ModuleName,
+    Sighting,
 };
 
 /// The sum of all frames so far.
@@ -20,6 +21,7 @@ pub struct State {
     holds: BTreeMap<ModuleName, Hold>,
     sightings: BTreeMap<ModuleName, Sighting>,
     exposed: BTreeMap<LinkedPath, Exposure>,
+    inputs: BTreeMap<ModuleName, Vec<BuiltInput>>,
     sequence: u64,
 }
 
@@ -111,6 +113,12 @@ impl State {
             }
             Record::Unsighted { module } => {
                 self.sightings.remove(&module);
+            }
+            Record::Inputs { module, inputs } if inputs.is_empty() => {
+                self.inputs.remove(&module);
+            }
+            Record::Inputs { module, inputs } => {
+                self.inputs.insert(module, inputs);
             }
             Record::Checkpoint { .. } => {
                 *self = Self { sequence: self.sequence, ..Self::default() };
@@ -238,6 +246,10 @@ impl State {
         }));
         let seen = self.sightings.iter();
         records.extend(seen.map(|(module, sighting)| Record::sighting(module, Some(sighting))));
+        records.extend(self.inputs.iter().map(|(module, inputs)| {
+            let (module, inputs) = (module.clone(), inputs.clone());
+            Record::Inputs { module, inputs }
+        }));
         records
     }
 
@@ -263,6 +275,12 @@ impl State {
     #[must_use]
     pub const fn exposed(&self) -> &BTreeMap<LinkedPath, Exposure> {
         &self.exposed
+    }
+
+    /// What is known of the inputs of each module that is built for each of them.
+    #[must_use]
+    pub const fn inputs(&self) -> &BTreeMap<ModuleName, Vec<BuiltInput>> {
+        &self.inputs
     }
 
     /// What is known of an entry.
@@ -370,6 +388,10 @@ mod tests {
                     at: 3,
                 },
             },
+            Record::Inputs {
+                module: "c".parse().unwrap(),
+                inputs: vec![BuiltInput { path: "a".into(), outputs: Vec::new(), attempt: None }],
+            },
         ];
         state.apply(Frame { sequence: 4, previous: [0; 16], records });
         let mut folded = State::default();
@@ -383,6 +405,8 @@ mod tests {
         assert_eq!(folded.exposed().len(), 1);
         assert_eq!(folded.sightings(), state.sightings());
         assert_eq!(folded.sightings().len(), 1);
+        assert_eq!(folded.inputs(), state.inputs());
+        assert_eq!(folded.inputs().len(), 1);
         assert_eq!(folded.head().map(|head| head.number), Some(three));
         assert_eq!(folded.generations().len(), 1);
         assert_eq!(folded.modules_of(three), state.modules_of(three));

@@ -34,8 +34,8 @@ use crate::{
     Context,
     disk::{DiskError, Layout, Staged, Staging, is_directory, is_whole, read_own},
     model::{
-        Attempt, Binding, Bound, Built, Digest, Generation, Hold, KeptCommits, LinkedPath,
-        ModuleName, Sighting,
+        Attempt, Binding, Bound, Built, BuiltInput, Digest, Generation, Hold, KeptCommits,
+        LinkedPath, ModuleName, Sighting,
     },
 };
 
@@ -57,6 +57,8 @@ pub struct Change {
     pub bindings: BTreeMap<ModuleName, Option<Binding>>,
     /// How the last try of each of these modules ended; `None` where nothing is wrong any more.
     pub notes: BTreeMap<ModuleName, Option<Attempt>>,
+    /// What is known of the inputs of each of these modules; nothing where the module is not built for each of them.
+    pub inputs: BTreeMap<ModuleName, Vec<BuiltInput>>,
     /// Modules that updates leave as they are from then on; `None` where they change them again.
     pub holds: BTreeMap<ModuleName, Option<Hold>>,
     /// The commit that each of these modules waits for; `None` where it waits for none any more.
@@ -391,8 +393,25 @@ impl Transaction {
         let sightings = self.change.sightings.iter();
         let sightings = sightings.filter(|(module, it)| seen.get(*module) != it.as_ref());
         let sightings = sightings.map(|(module, it)| Record::sighting(module, it.as_ref()));
+        let inputs = self.inputs();
         let unexposed = self.unexposed().into_iter().map(|place| Record::Unexposed { place });
-        noted.chain(holds).chain(sightings).chain(unexposed).collect()
+        noted.chain(holds).chain(sightings).chain(unexposed).chain(inputs).collect()
+    }
+
+    /// What is new of inputs; of the modules that nothing is left of nothing is known.
+    fn inputs(&self) -> Vec<Record> {
+        let known = self.locked.state.inputs();
+        let gone = self.change.gone.iter().map(|module| (module, &[][..]));
+        let now = self.change.inputs.iter().map(|(module, now)| (module, now.as_slice()));
+        let now: BTreeMap<&ModuleName, &[BuiltInput]> = now.chain(gone).collect();
+        let new = now
+            .into_iter()
+            .filter(|(module, now)| known.get(*module).map_or(&[][..], Vec::as_slice) != *now);
+        let new = new.map(|(module, inputs)| Record::Inputs {
+            module: module.clone(),
+            inputs: inputs.to_vec(),
+        });
+        new.collect()
     }
 
     /// The places of the links to modules that nothing is left of.

@@ -125,6 +125,8 @@ impl Store {
 
 /// The modules that an update has not made what they are declared to be.
 fn not_had(report: &UpdateReport) -> impl Iterator<Item = &ModuleName> {
-    let failed = report.failed.iter().map(|failed| &failed.module);
-    failed.chain(report.waiting.iter().map(|waiting| &waiting.module))
+    // A module whose build runs for each of several files is there without what was made of one of them.
+    let failed = report.failed.iter().filter(|failed| failed.input.is_none());
+    let waiting = report.waiting.iter().filter(|waiting| waiting.input.is_none());
+    failed.map(|failed| &failed.module).chain(waiting.map(|waiting| &waiting.module))
 }

@@ -203,8 +203,10 @@ impl Store {
 
 /// Why modules are not what they are declared to be.
 fn failures(report: &UpdateReport) -> BTreeMap<ModuleName, NotEnsured> {
-    let failed = report.failed.iter().map(|failed| (failed.module.clone(), failed.into()));
-    let waiting = report.waiting.iter().filter_map(|waiting| {
+    let failed = report.failed.iter().filter(|failed| failed.input.is_none());
+    let failed = failed.map(|failed| (failed.module.clone(), failed.into()));
+    let waiting = report.waiting.iter().filter(|waiting| waiting.input.is_none());
+    let waiting = waiting.filter_map(|waiting| {
         let attempt = waiting.attempt.as_ref()?;
         let error: Box<dyn Error + Send + Sync> = attempt.error.clone().into();
         let failed = NotEnsured {

@@ -7,16 +7,17 @@
 use std::{
     collections::BTreeMap,
     num::NonZeroUsize,
-    path::PathBuf,
     sync::atomic::{AtomicU32, Ordering},
 };
 
 use super::{
-    attempts::moved,
+    build_job::{BuildJob, BuildTree, Builds, is_there, pinned},
     carry_out::Gathered,
     context::UpdateContext,
+    each::{Ran, for_each},
     failure::Failure,
     goal::Goal,
+    inputs::Inputs,
     options::RetryPolicy,
     outcome::{ModuleChange, Outcome, Outcomes},
     plan::{
@@ -27,38 +28,31 @@ use super::{
 };
 use crate::{
     acquire::FetchStats,
-    build::{
-        self, Build, BuildError, Material, Recipe, conditions, failing_at, key_but_for_source,
-        key_of,
-    },
-    disk::{DiskError, Staged, Verb, is_right, is_whole, part_of, read_manifest},
+    build::{self, BuildError, Recipe, conditions, failing_at, key_but_for_source, key_of},
+    disk::Staged,
     events::{Event, Step},
-    model::{Attempt, Binding, Bound, BuildSpec, Built, Digest, Manifest, ModuleName, Stage},
+    model::{Binding, BuildSpec, Built, Digest, ModuleName, Stage},
     parallel::in_parallel,
 };
-
-/// After this many builds that found no network the others are left for later.
-const MOST_FAILURES: u32 = 3;
 
 /// No more builds run at once, however many processors there are.
 const MOST: usize = 8;
 
-/// What all builds of one update share.
-struct Builds<'a, 'c> {
-    context: &'a UpdateContext<'c>,
-    trees: &'a Trees,
-    /// How many have failed for a reason of the moment.
-    failures: AtomicU32,
-    /// How many have worked that had failed before for such a reason.
-    recovered: AtomicU32,
+/// What has come of modules that are built: their outcomes, the trees that are new, and the inputs of those that are
+/// built for each.
+#[derive(Default)]
+struct BuildsDone {
+    outcomes: Outcomes,
+    trees: Trees,
+    inputs: Inputs,
 }
 
-/// A module whose source is there.
-struct BuildJob<'a> {
-    module: &'a ModuleName,
-    spec: &'a BuildSpec,
-    /// What it would be without a build, and what that cost.
-    source: ModuleChange,
+impl BuildsDone {
+    fn add(&mut self, module: &ModuleName, (outcome, staged, inputs): Ran) {
+        self.outcomes.insert(module.clone(), outcome);
+        self.trees.extend(staged.map(|staged| (staged.digest(), staged)));
+        self.inputs.extend(inputs.map(|inputs| (module.clone(), inputs)));
+    }
 }
 
 /// Turns what has come of sources into what has come of the modules that are made of them.
@@ -68,7 +62,7 @@ pub(super) fn run<'g>(
     gathered: Gathered,
     policy: RetryPolicy,
 ) -> Gathered {
-    let Gathered { mut outcomes, mut trees, newer } = gathered;
+    let Gathered { mut outcomes, mut trees, newer, .. } = gathered;
     let mut work = Vec::new();
     for goal in goals {
         let Some(outcome) = outcomes.remove(goal.module) else { continue };
@@ -89,13 +83,13 @@ pub(super) fn run<'g>(
     }
     // Those that failed before come last, so that they never keep the others from being built.
     work.sort_by_key(|work| context.state.attempts().get(work.module).map(|attempt| attempt.last));
-    let (built, staged) = {
+    let done = {
         let (failures, recovered) = (AtomicU32::new(0), AtomicU32::new(0));
         Builds { context, trees: &trees, failures, recovered }.run(&work, policy)
     };
-    outcomes.extend(built);
-    trees.extend(staged);
-    Gathered { outcomes, trees, newer }
+    outcomes.extend(done.outcomes);
+    trees.extend(done.trees);
+    Gathered { outcomes, trees, newer, inputs: done.inputs }
 }
 
 /// A module whose source is as it was and that is not built, and may have been until now.
@@ -112,40 +106,44 @@ fn plain(context: &UpdateContext<'_>, module: &ModuleName, source: &Binding) -> 
 
 impl Builds<'_, '_> {
     /// As many at once as there are processors: a build is not a wait for the network.
-    fn run(&self, work: &[BuildJob<'_>], policy: RetryPolicy) -> (Outcomes, Trees) {
-        let (mut outcomes, mut trees) = self.run_all(work, policy);
+    fn run(&self, work: &[BuildJob<'_>], policy: RetryPolicy) -> BuildsDone {
+        let all: Vec<&BuildJob<'_>> = work.iter().collect();
+        let mut done = self.run_all(&all, policy);
         // Another build has found the network again, so that nothing waits for its time.
         if self.recovered.load(Ordering::Relaxed) > 0 {
             let is_waiting = |work: &&BuildJob<'_>| {
-                let outcome = outcomes.get(work.module);
+                let outcome = done.outcomes.get(work.module);
                 matches!(outcome, Some(Outcome::Deferred(Deferred::Until(_))))
             };
             let waiting: Vec<&BuildJob<'_>> = work.iter().filter(is_waiting).collect();
-            let (later, staged) = self.run_all(&waiting, RetryPolicy::Interactive);
-            outcomes.extend(later);
-            trees.extend(staged);
+            let later = self.run_all(&waiting, RetryPolicy::Interactive);
+            done.outcomes.extend(later.outcomes);
+            done.trees.extend(later.trees);
+            done.inputs.extend(later.inputs);
         }
-        (outcomes, trees)
+        done
     }
 
-    fn run_all<'w, W>(&self, work: &[W], policy: RetryPolicy) -> (Outcomes, Trees)
-    where
-        W: std::borrow::Borrow<BuildJob<'w>> + Sync,
-    {
+    fn run_all(&self, work: &[&BuildJob<'_>], policy: RetryPolicy) -> BuildsDone {
         let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let store = self.context.store;
         let threads = self.context.jobs.min(processors).min(MOST);
-        let done = in_parallel(threads, work, |work| {
-            let (outcome, staged) = self.one(work.borrow(), policy);
-            outcome.tell(store.events, work.borrow().module);
-            (work.borrow().module.clone(), outcome, staged)
+        let (once, each): (Vec<&BuildJob<'_>>, Vec<&BuildJob<'_>>) =
+            work.iter().partition(|work| work.spec.each.is_empty());
+        let built = in_parallel(threads, &once, |work| {
+            let (outcome, staged) = self.one(work, policy);
+            outcome.tell(store.events, work.module);
+            (work.module, (outcome, staged, None))
         });
-        let (mut outcomes, mut trees) = (Outcomes::new(), Trees::new());
-        for (module, outcome, staged) in done {
-            outcomes.insert(module, outcome);
-            trees.extend(staged.map(|staged| (staged.digest(), staged)));
+        let mut done = BuildsDone::default();
+        built.into_iter().for_each(|(module, ran)| done.add(module, ran));
+        // Each of these fills all threads by itself.
+        for work in each {
+            let ran = for_each(self, work, policy, threads);
+            ran.0.tell(store.events, work.module);
+            done.add(work.module, ran);
         }
-        (outcomes, trees)
+        done
     }
 
     fn one(&self, work: &BuildJob<'_>, policy: RetryPolicy) -> (Outcome, Option<Staged>) {
@@ -168,15 +166,11 @@ impl Builds<'_, '_> {
                 (pinned(at.attempt(work.module), source), None)
             }
             OutputDecision::Defer(deferred) => (Outcome::Deferred(deferred), None),
-            OutputDecision::Build(_) if self.failures.load(Ordering::Relaxed) >= MOST_FAILURES => {
+            OutputDecision::Build(_) if self.is_given_up() => {
                 (Outcome::Deferred(Deferred::Builds), None)
             }
             OutputDecision::Build(_) => self.build(work, &at, &looked),
         }
-    }
-
-    fn is_staged(&self, entry: Option<Digest>) -> bool {
-        entry.is_some_and(|digest| self.trees.contains_key(&digest))
     }
 
     fn build(
@@ -187,69 +181,22 @@ impl Builds<'_, '_> {
     ) -> (Outcome, Option<Staged>) {
         let source = &work.source.to;
         let store = self.context.store;
-        if store.cancel.is_cancelled() {
-            let failure = Failure::of_build(source, BuildError::cancelled(), None);
-            return (Outcome::Failed(failure), None);
-        }
         store.events.happened(Event::Module { module: work.module, step: Step::Building });
-        match self.run_build(work, looked) {
+        match self.run_build(work.module, (&looked.recipe, looked.files.material()), None) {
             Ok(build::Built { staged, key, read }) => {
-                let failed = at.attempt(work.module);
-                if failed.is_some_and(|attempt| attempt.next_scan().is_some()) {
-                    self.recovered.fetch_add(1, Ordering::Relaxed);
-                }
+                self.worked_after(at.attempt(work.module));
                 let from = crate::model::MadeFrom::of(&source.bound);
                 let built = Built { digest: staged.digest(), from, key, read };
                 (work.becomes(built_from(source, built)), Some(staged))
             }
             Err(error) => {
-                if error.is_of_the_moment() {
-                    self.failures.fetch_add(1, Ordering::Relaxed);
-                }
+                self.failed(&error);
                 let name = |name| failing_at(error.stage(), name, work.spec);
                 let recipe = key_but_for_source(&looked.recipe, at.last_read(work.module));
                 let conditions = conditions(name(recipe), name(looked.survey.key));
                 (Outcome::Failed(Failure::of_build(source, error, Some(conditions))), None)
             }
         }
-    }
-
-    fn run_build(
-        &self,
-        work: &BuildJob<'_>,
-        looked: &Looked<'_>,
-    ) -> Result<build::Built, BuildError> {
-        let store = self.context.store;
-        let staging = (self.context.claim)().map_err(BuildError::Staging)?;
-        let on_line = |line: &str| {
-            let step = Step::Says(line);
-            store.events.happened(Event::Module { module: work.module, step });
-        };
-        let build = Build {
-            disk: store.disk,
-            staging,
-            recipe: &looked.recipe,
-            material: looked.files.material(),
-            cancel: store.cancel,
-            on_line: &on_line,
-        };
-        build.run()
-    }
-}
-
-impl BuildJob<'_> {
-    /// The module is to be this, for what its source cost.
-    fn becomes(&self, to: Binding) -> Outcome {
-        Outcome::changed(to, self.source.warnings.clone(), self.source.stats)
-    }
-}
-
-/// A module whose build would fail as before.
-fn pinned(attempt: Option<&Attempt>, source: &Binding) -> Outcome {
-    let moved = attempt.map(|attempt| (attempt, moved(attempt, source)));
-    match moved {
-        Some((attempt, moved)) if *attempt != moved => Outcome::Pinned(Box::new(moved)),
-        _ => Outcome::Deferred(Deferred::Pinned),
     }
 }
 
@@ -289,59 +236,4 @@ pub(super) fn look<'a>(
     let failed_at = at.attempt(module).map_or(Stage::Build, |attempt| attempt.stage);
     let depends_on = failing_at(failed_at, key, spec);
     Ok(Looked { survey: BuildSurvey { ready, key, depends_on }, recipe, files })
-}
-
-/// Whether what was built is there: by size and time of each file, or, when everything is to be tried, read to the last
-/// byte.
-fn is_there(context: &UpdateContext<'_>, digest: Digest, policy: RetryPolicy) -> bool {
-    let layout = context.store.layout;
-    context.state.entry(digest).is_some()
-        && match policy {
-            RetryPolicy::All => is_right(layout, digest),
-            RetryPolicy::Interactive | RetryPolicy::DueOnly => is_whole(layout, digest),
-        }
-}
-
-/// The files that a module is built from, wherever they are by now.
-pub(super) enum BuildTree {
-    Tree { at: PathBuf, manifest: Manifest, part: String },
-    Directory(PathBuf),
-}
-
-impl BuildTree {
-    pub(super) fn of(
-        context: &UpdateContext<'_>,
-        source: &Binding,
-        trees: &Trees,
-    ) -> Result<Self, DiskError> {
-        let layout = context.store.layout;
-        let (digest, part) = match &source.bound {
-            Bound::Linked { path } => return Ok(Self::Directory(layout.linked(path))),
-            Bound::Entry { digest, subdirectory, .. } => (*digest, subdirectory.as_ref()),
-            Bound::Built(built) => (built.digest, None),
-            Bound::Kept(kept) => (kept.source, kept.subdirectory.as_ref()),
-        };
-        let staged = trees.get(&digest);
-        let found =
-            match staged.and_then(|staged| Some((staged.tree().to_owned(), staged.manifest()?))) {
-                Some(staged) => Some(staged),
-                None => read_manifest(layout, digest).map(|list| (layout.entry(digest), list)),
-            };
-        let lost = || std::io::Error::from(std::io::ErrorKind::NotFound);
-        let (at, manifest) =
-            found.ok_or_else(|| DiskError::new(Verb::Read, layout.manifest(digest), lost()))?;
-        let part = part.map(|part| part_of(&at, &manifest, part)).transpose();
-        let part = part.map_err(|error| {
-            DiskError::new(Verb::Read, layout.manifest(digest), std::io::Error::other(error))
-        })?;
-        let part = part.map_or_else(String::new, |part| part.path().to_owned());
-        Ok(Self::Tree { at, manifest, part })
-    }
-
-    fn material(&self) -> Material<'_> {
-        match self {
-            Self::Tree { at, manifest, part } => Material::Tree { at, manifest, part },
-            Self::Directory(at) => Material::Directory { at },
-        }
-    }
 }

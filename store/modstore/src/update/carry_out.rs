@@ -9,6 +9,7 @@ use super::{
     context::UpdateContext,
     failure::Failure,
     goal::Goal,
+    inputs::Inputs,
     options::RetryPolicy,
     outcome::{Outcome, Outcomes},
     parallel::in_lanes,
@@ -29,6 +30,8 @@ pub(super) struct Gathered {
     pub(super) outcomes: Outcomes,
     pub(super) trees: Trees,
     pub(super) newer: NewerVersions,
+    /// What has come of the inputs of modules that are built for each of several files.
+    pub(super) inputs: Inputs,
 }
 
 /// The newer version of each module that follows the tag of a version, if there is one.
@@ -131,7 +134,7 @@ fn gather_once(context: &UpdateContext<'_>, groups: &[Group<'_>], policy: RetryP
         gathered
     });
     let mut all = Gathered::default();
-    for Gathered { outcomes, trees, newer } in done {
+    for Gathered { outcomes, trees, newer, .. } in done {
         all.outcomes.extend(outcomes);
         trees.into_values().for_each(|tree| add_tree(context.store.disk, &mut all.trees, tree));
         all.newer.extend(newer);

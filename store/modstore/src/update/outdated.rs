@@ -5,6 +5,7 @@ use super::{
     builds,
     carry_out::{Group, NewerVersions, PlannedGroup, groups, plan_sources, source_of},
     context::UpdateContext,
+    each,
     error::{UpdateError, unknown},
     failure::Failure,
     goal::{Goal, Holds, goals, select},
@@ -107,6 +108,10 @@ fn whole_decision(context: &UpdateContext<'_>, goal: &Goal<'_>, decision: Decisi
             Err(error) => Decision::Fail(Failure::of_kept(&source, error)),
         };
     };
+    if !spec.each.is_empty() {
+        return each::decision(context, &at, goal.module, (spec, &source))
+            .unwrap_or_else(|error| Decision::Fail(Failure::of_build(&source, error, None)));
+    }
     match builds::look(context, &at, goal.module, (spec, &source), &Trees::new()) {
         Ok(looked) => decide_build(&at, goal.module, &source, &looked.survey).into(),
         Err(error) => Decision::Fail(Failure::of_build(&source, error, None)),

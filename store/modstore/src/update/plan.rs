@@ -356,7 +356,7 @@ pub(super) fn built_from(source: &Binding, built: Built) -> Binding {
 }
 
 /// Whether a module is this already, built from the same.
-fn is_built_from(current: &Binding, built: &Built, source: &Binding) -> bool {
+pub(super) fn is_built_from(current: &Binding, built: &Built, source: &Binding) -> bool {
     let Bound::Built(now) = &current.bound else { return false };
     let from = MadeFrom::of(&source.bound);
     let is_directory = |from: &MadeFrom| matches!(from, MadeFrom::Directory { .. });

@@ -80,6 +80,7 @@ fn spec() -> BuildSpec {
     BuildSpec {
         command: vec!["make".into()],
         output: None,
+        each: Vec::new(),
         inputs: vec!["**".into()],
         env: Vec::new(),
         toolchain: None,

@@ -30,7 +30,8 @@ pub struct UpdateReport {
     pub unchanged: Vec<Unchanged>,
     /// Modules that are not declared any more.
     pub removed: Vec<ModuleName>,
-    /// Modules that could not be fetched or built; each keeps its current version.
+    /// Modules that could not be fetched or built, and single inputs of modules that are built for each of several; each
+    /// keeps its current version.
     pub failed: Vec<Failed>,
     /// Modules that are not as they are declared, and were not tried now; each keeps its current version.
     pub waiting: Vec<Waiting>,
@@ -107,6 +108,9 @@ pub struct Unchanged {
 pub struct Failed {
     /// The module.
     pub module: ModuleName,
+    /// The path of the input that failed, where the module is built for each of several: the module has what was made of
+    /// the others.
+    pub input: Option<String>,
     /// When it is worth trying again.
     pub class: Class,
     /// How far it came.
@@ -132,7 +136,8 @@ impl Failed {
         attempt: Option<Attempt>,
     ) -> Self {
         let Failure { class, stage, code, error, hint, tried: _ } = failure;
-        Self { module, class, stage, code, error, hint, serving, attempt }
+        let input = None;
+        Self { module, input, class, stage, code, error, hint, serving, attempt }
     }
 }
 
@@ -141,6 +146,8 @@ impl Failed {
 pub struct Waiting {
     /// The module.
     pub module: ModuleName,
+    /// The path of the input, where the module is built for each of several and has what was made of the others.
+    pub input: Option<String>,
     /// What for.
     pub deferred: Deferred,
     /// The last try, if there was one.

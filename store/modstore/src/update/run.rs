@@ -16,6 +16,7 @@ use super::{
     error::{UpdateError, unknown},
     failure::Failure,
     goal::{Goal, goals, select},
+    inputs::InputNotes,
     kept,
     memory::{self, Sightings},
     options::{Options, Retry, UpdateRequest},
@@ -74,7 +75,7 @@ pub(crate) fn update(
         })
         .collect();
     let told = options.told_by(declared);
-    let (Gathered { mut outcomes, trees, newer }, counts, transports) =
+    let (Gathered { mut outcomes, trees, newer, inputs }, counts, transports) =
         gather_all((context, &told, tiers), &state, &staging, goals, request)?;
     for (module, decision) in foregone(refused, undeclared(&state, declared, &meant)) {
         if let Some(outcome) = Outcome::of(decision, || None) {
@@ -98,7 +99,7 @@ pub(crate) fn update(
     try_out((context, &before), &environments, (&staging, &trees), &mut outcomes)?;
     let switch =
         Switch { context, retry: options.retry, state: &state, before: &before, declared, request };
-    let switched = switch.make(staging, trees, outcomes)?;
+    let switched = switch.make(staging, trees, (outcomes, inputs))?;
     let mut switched = follow((context, options.retry), &mut environments, &before, switched)?;
     let Counts { requests, connections, .. } = counts;
     let cost = Cost { requests, connections, acquiring, ..Cost::default() };
@@ -198,7 +199,7 @@ fn follow(
         }
     }
     let notes = memory::failures(&taken_back, before, (retry, now()));
-    remember(context, notes.clone(), Sightings::new())?;
+    remember(context, notes.clone(), (Sightings::new(), InputNotes::new()))?;
     switched.notes.extend(notes);
     // As far as it goes: what cannot be put back now is put back by the next update.
     let settled = environments.settle(context, restored.after.as_ref().unwrap_or(before));

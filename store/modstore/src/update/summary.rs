@@ -1,6 +1,7 @@
 //! The report of an update, from what has come of each module.
 
 use super::{
+    inputs::InputsAfter,
     outcome::Outcome,
     plan::Deferred,
     report::{Cooled, Cost, Failed, Held, Unchanged, UpdateReport, Updated, Waiting, Warning},
@@ -10,7 +11,7 @@ use crate::{
     acquire::{TreeFrom, pointers_left},
     commit::State,
     disk::Layout,
-    model::Binding,
+    model::{Binding, ModuleName},
 };
 
 /// The report of an update that began with `state`; `cost` is what is known of it besides.
@@ -28,8 +29,13 @@ pub(super) fn report(
         cost: Cost { committing: switched.committing, ..cost },
         ..UpdateReport::default()
     };
+    let mut inputs = switched.inputs;
     for (module, outcome) in switched.outcomes {
         let current = state.modules().get(&module).cloned();
+        if let Some(inputs) = inputs.remove(&module) {
+            let now = outcome.change().map(|change| change.to.clone()).filter(|_| report.committed);
+            add_inputs(&mut report, &module, inputs, now.or_else(|| current.clone()).as_ref());
+        }
         match outcome {
             Outcome::Kept(binding) => {
                 let entry = binding.bound.source_entry();
@@ -58,11 +64,23 @@ pub(super) fn report(
             Outcome::Cooling(cooling) => report.cooling.push(Cooled { module, cooling, current }),
             Outcome::Deferred(deferred) => {
                 let attempt = state.attempts().get(&module).cloned();
-                report.waiting.push(Waiting { module, deferred, attempt, serving: current });
+                report.waiting.push(Waiting {
+                    module,
+                    input: None,
+                    deferred,
+                    attempt,
+                    serving: current,
+                });
             }
             Outcome::Pinned(attempt) => {
                 let (deferred, attempt) = (Deferred::Pinned, Some(*attempt));
-                report.waiting.push(Waiting { module, deferred, attempt, serving: current });
+                report.waiting.push(Waiting {
+                    module,
+                    input: None,
+                    deferred,
+                    attempt,
+                    serving: current,
+                });
             }
             Outcome::Failed(failure) => {
                 let attempt = switched.notes.get(&module).cloned().flatten();
@@ -71,6 +89,29 @@ pub(super) fn report(
         }
     }
     report
+}
+
+/// Adds the inputs that are not built as they are.
+fn add_inputs(
+    report: &mut UpdateReport,
+    module: &ModuleName,
+    inputs: InputsAfter,
+    serving: Option<&Binding>,
+) {
+    for (input, failure) in &inputs.failed {
+        let attempt = failure.tried.as_ref().and_then(|_| inputs.attempt(input));
+        let failed = Failed::of(module.clone(), failure.clone(), serving.cloned(), attempt);
+        report.failed.push(Failed { input: Some(input.clone()), ..failed });
+    }
+    for (input, deferred) in &inputs.waiting {
+        report.waiting.push(Waiting {
+            module: module.clone(),
+            input: Some(input.clone()),
+            deferred: deferred.clone(),
+            attempt: inputs.attempt(input),
+            serving: serving.cloned(),
+        });
+    }
 }
 
 fn is_entry(to: &Binding) -> bool {

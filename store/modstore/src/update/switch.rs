@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     error::UpdateError,
+    inputs::{InputNotes, Inputs, InputsAfter, input_notes},
     memory::{self, Notes, Sightings},
     options::{Retry, RetryPolicy, UpdateRequest},
     outcome::{Outcome, Outcomes},
@@ -43,6 +44,8 @@ pub(super) struct Switched {
     pub(super) outcomes: Outcomes,
     /// What is remembered of each module.
     pub(super) notes: Notes,
+    /// What has come of the inputs of modules that are built for each of them.
+    pub(super) inputs: Inputs,
     /// The current generation.
     pub(super) generation: Option<Generation>,
     /// Whether this update made it.
@@ -65,15 +68,17 @@ impl Switch<'_> {
         &self,
         staging: LazyStaging<'_>,
         trees: Trees,
-        outcomes: Outcomes,
+        (outcomes, inputs): (Outcomes, Inputs),
     ) -> Result<Switched, UpdateError> {
         let context = self.context;
-        let is_switching = self.is_switching(&outcomes);
+        let is_switching = self.is_switching(&outcomes, &inputs);
         let clock = (self.retry, now());
         let mut notes = memory::notes(&outcomes, self.before, self.declared, is_switching, clock);
         notes.retain(|_, attempt| !self.request.dry_declare || attempt.is_none());
+        let input_notes = input_notes(&inputs, &outcomes, self.before, self.declared, is_switching);
         let unchanged = Switched {
             notes,
+            inputs,
             generation: shown(context.layout),
             is_committed: false,
             after: None,
@@ -86,19 +91,23 @@ impl Switch<'_> {
         let releases = !unchanged.released.is_empty();
         if is_switching || releases || is_unfinished(context.layout, self.state) {
             let start = Instant::now();
-            let switched = self.commit(staging.into_inner()?, trees, is_switching, unchanged)?;
+            let staging = staging.into_inner()?;
+            let switched = self.commit((staging, trees), is_switching, input_notes, unchanged)?;
             return Ok(Switched { committing: start.elapsed(), ..switched });
         }
-        if !(unchanged.notes.is_empty() && unchanged.sightings.is_empty()) {
+        let has_notes = !(unchanged.notes.is_empty() && unchanged.sightings.is_empty());
+        if has_notes || !input_notes.is_empty() {
             // What was staged may be what has filled the disk, and the journal needs room.
             drop(staging);
-            remember(context, unchanged.notes.clone(), unchanged.sightings.clone())?;
+            let more = (unchanged.sightings.clone(), input_notes);
+            remember(context, unchanged.notes.clone(), more)?;
         }
         Ok(unchanged)
     }
 
-    fn is_switching(&self, outcomes: &Outcomes) -> bool {
-        let has_all = outcomes.values().all(Outcome::is_as_declared);
+    fn is_switching(&self, outcomes: &Outcomes, inputs: &Inputs) -> bool {
+        let has_all = outcomes.values().all(Outcome::is_as_declared)
+            && inputs.values().all(InputsAfter::is_whole);
         let is_change = outcomes.values().any(Outcome::is_change);
         (is_change || (self.request.refetch && has_all))
             && (has_all || !self.request.all_or_nothing)
@@ -107,9 +116,9 @@ impl Switch<'_> {
     /// The transaction. Unless something `is_switching`, it only ends holds and finishes what a crash left.
     fn commit(
         &self,
-        staging: Staging,
-        trees: Trees,
+        (staging, trees): (Staging, Trees),
         is_switching: bool,
+        mut inputs: InputNotes,
         so_far: Switched,
     ) -> Result<Switched, UpdateError> {
         let refetch = self.request.refetch && is_switching;
@@ -131,10 +140,16 @@ impl Switch<'_> {
             ..Change::default()
         };
         if is_switching {
+            let is_change = |outcome: Option<&Outcome>| outcome.is_some_and(Outcome::is_change);
+            let were: Vec<ModuleName> =
+                inputs.keys().filter(|module| is_change(outcomes.get(*module))).cloned().collect();
             outcomes = self.without_superseded(&transaction, outcomes);
+            // What another process has made of the module is known to the journal.
+            let lost = were.iter().filter(|module| !is_change(outcomes.get(*module)));
+            lost.for_each(|module| drop(inputs.remove(module)));
             fill(&mut change, &outcomes, trees);
         }
-        transaction.change = change;
+        transaction.change = Change { inputs, ..change };
         let Committed { generation, after } = commit_if_changed(self.context, transaction)?;
         Ok(Switched { outcomes, generation, is_committed: after.is_some(), after, ..so_far })
     }
@@ -211,7 +226,7 @@ fn fill(change: &mut Change, outcomes: &Outcomes, trees: Trees) {
 pub(super) fn remember(
     context: Context<'_>,
     notes: Notes,
-    sightings: Sightings,
+    (sightings, inputs): (Sightings, InputNotes),
 ) -> Result<(), UpdateError> {
     let context = Context { lock_limit: BRIEF, ..context };
     let write = || -> Result<(), UpdateError> {
@@ -220,6 +235,7 @@ pub(super) fn remember(
         let mut transaction = begin(context, staging)?;
         transaction.change.notes = notes;
         transaction.change.sightings = sightings;
+        transaction.change.inputs = inputs;
         if transaction.notes_anything() {
             transaction.commit_notes().map_err(UpdateError::Remember)?;
         }

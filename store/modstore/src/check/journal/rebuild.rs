@@ -70,8 +70,14 @@ pub(super) fn rebuild(
         hints,
         bindings: salvage.bindings(),
         entries: salvage.entries(),
-        notes: [salvage.attempts(), salvage.holds(), salvage.exposed(), salvage.sightings()]
-            .concat(),
+        notes: [
+            salvage.attempts(),
+            salvage.holds(),
+            salvage.exposed(),
+            salvage.sightings(),
+            salvage.inputs(),
+        ]
+        .concat(),
     };
     let mut rebuilt = RebuiltJournal { frames: salvage.frames.len(), ..RebuiltJournal::default() };
     let mut past = sources.generations_in_frames(salvage, &mut rebuilt);
@@ -176,7 +182,8 @@ impl Evidence<'_> {
             | Record::Exposed { .. }
             | Record::Unexposed { .. }
             | Record::Sighted { .. }
-            | Record::Unsighted { .. } => {}
+            | Record::Unsighted { .. }
+            | Record::Inputs { .. } => {}
         }
     }
 

@@ -147,6 +147,19 @@ impl Salvage {
         sightings.into_values().cloned().collect()
     }
 
+    /// What is known of the inputs of modules, as far as that is in a frame.
+    pub(super) fn inputs(&self) -> Vec<Record> {
+        let mut inputs = BTreeMap::new();
+        for record in self.records() {
+            match record {
+                Record::Inputs { module, .. } => drop(inputs.insert(module, record)),
+                Record::Checkpoint { .. } => inputs.clear(),
+                _ => {}
+            }
+        }
+        inputs.into_values().cloned().collect()
+    }
+
     /// The entries of the frames.
     pub(super) fn entries(&self) -> BTreeMap<Digest, EntryInfo> {
         let mut entries = BTreeMap::new();
