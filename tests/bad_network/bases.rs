@@ -1,6 +1,6 @@
 //! The previous entry, damaged while it serves as what a thin pack is thin against: the update succeeds whole.
 //!
-//! Limits: content of the same size and time is only noticed when it is read; `verify` reads all.
+//! Limits: trees over 32 MiB are read in slices, and stand in `tests/rot.rs`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;

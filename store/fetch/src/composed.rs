@@ -63,6 +63,8 @@ pub fn compose(
         }));
         written.written += from.written;
         written.linked += from.linked;
+        written.unread += from.unread;
+        written.damaged.extend(from.damaged.iter().map(below));
         written.written_bytes += from.written_bytes;
         written.received_bytes += from.received_bytes;
         top.warnings.extend(part.warnings);

@@ -42,6 +42,7 @@ pub struct BaseEntry {
     pub(crate) manifest: Manifest,
     pub(crate) git: GitTree,
     pub(crate) commits: KeptCommits,
+    reads_all: bool,
 }
 
 impl BaseEntry {
@@ -49,7 +50,13 @@ impl BaseEntry {
     /// file is used.
     #[must_use]
     pub fn new(root: PathBuf, commit: ObjectId, manifest: Manifest, git: GitTree) -> Self {
-        Self { root, commit, manifest, git, commits: KeptCommits::default() }
+        Self { root, commit, manifest, git, commits: KeptCommits::default(), reads_all: false }
+    }
+
+    /// The same, of which every file is read before it is linked, whatever the size of the tree.
+    #[must_use]
+    pub fn read_whole(self) -> Self {
+        Self { reads_all: true, ..self }
     }
 
     /// The same, with the commit objects that were kept of it.
@@ -65,7 +72,9 @@ impl BaseEntry {
     }
 
     pub(crate) fn as_base(&self) -> Base<'_> {
-        Base::new(self.root.clone(), self.commit, &self.manifest, &self.git)
+        let mut base = Base::new(self.root.clone(), self.commit, &self.manifest, &self.git);
+        base.reads_all |= self.reads_all;
+        base
     }
 }
 
@@ -146,8 +155,18 @@ pub fn fetch_commit(
     fetch.by_mirror(session, base.as_ref())
 }
 
-/// Makes the tree of a commit from `base`, which is of the very commit, without asking any server; `None` when the base
-/// is damaged.
+/// What became of the wish to make a tree from a base of the very commit.
+#[derive(Debug)]
+pub enum FromBase {
+    /// The tree.
+    Planted(Box<PlantedCommit>),
+    /// Nothing: this file of the base is damaged.
+    Damaged(BString),
+    /// Nothing: the base does not have all that the tree needs.
+    Lacking,
+}
+
+/// Makes the tree of a commit from `base`, which is of the very commit, without asking any server.
 ///
 /// # Errors
 /// Files already written stay in the staging, under names of their own, and go with it.
@@ -156,10 +175,10 @@ pub fn commit_from_base(
     into: Destination<'_>,
     on_step: &OnStep<'_>,
     cancel: &Cancel,
-) -> Result<Option<PlantedCommit>, AcquireError> {
+) -> Result<FromBase, AcquireError> {
     let base = entry.as_base();
     if !base_is_usable(&base) {
-        return Ok(None);
+        return Ok(FromBase::Lacking);
     }
     let fetch = CommitFetch { commit: base.commit, into, on_step, cancel };
     let nowhere = |_: &ObjectId, _: &mut Vec<u8>| Ok(None);
@@ -171,8 +190,13 @@ pub fn commit_from_base(
         Ok(written)
     });
     match planted {
-        Err(error) if error.lacking().is_some() => Ok(None),
-        planted => planted.map(Some),
+        Ok(planted) => Ok(FromBase::Planted(Box::new(planted))),
+        Err(AcquireError::Fetch(FetchError::Receive {
+            source: PackError::BaseDamaged { path, .. },
+            ..
+        })) => Ok(FromBase::Damaged(path)),
+        Err(error) if error.lacking().is_some() => Ok(FromBase::Lacking),
+        Err(error) => Err(error),
     }
 }
 
@@ -477,6 +501,9 @@ impl PlantedCommit {
         let left = PointersLeft::of(&written.manifest, &written.git);
         warnings.extend(left.any().then(|| left.to_string()));
         warnings.extend(stray(&written));
+        warnings.extend(written.damaged.iter().map(|path| {
+            format!("`{path}` of the previous entry is damaged or missing; its content was fetched")
+        }));
         warnings.extend(written.collisions.iter().map(ToString::to_string));
         Ok(FetchedCommit {
             staged,

@@ -34,7 +34,7 @@ pub use errors::{
     TagError, TransferError, TransportError, Words,
 };
 pub use fetched_commit::{
-    BaseEntry, Destination, FetchedCommit, OnStep, PlantedCommit, commit_from_base,
+    BaseEntry, Destination, FetchedCommit, FromBase, OnStep, PlantedCommit, commit_from_base,
     commit_from_mirror, commit_from_pack, fetch_commit, needs_no_base,
 };
 pub use large_files_of_entry::EntryContent;

@@ -38,12 +38,23 @@ pub fn is_whole(layout: &Layout, digest: Digest) -> bool {
     is_directory(&entry) && manifest.files().iter().all(|file| is_unchanged(file, &entry))
 }
 
+/// Up to how many bytes of files a tree is read whole before any of them is used in another. A processor hashes that in a few
+/// hundredths of a second; a larger tree is read in slices.
+pub const READ_WHOLE: u64 = 32 << 20;
+
 /// Whether an entry has every file of its manifest with its content.
 #[must_use]
 pub fn is_right(layout: &Layout, digest: Digest) -> bool {
     let Some(manifest) = read_manifest(layout, digest) else { return false };
     let root = layout.entry(digest);
     is_whole(layout, digest) && manifest.files().par_iter().all(|file| has_content(&root, file))
+}
+
+/// Whether an entry may be used again: it [is right](is_right), or it is whole and too large to be read for that.
+#[must_use]
+pub fn is_usable(layout: &Layout, digest: Digest) -> bool {
+    let size = read_manifest(layout, digest).map_or(0, |manifest| manifest.size());
+    if size <= READ_WHOLE { is_right(layout, digest) } else { is_whole(layout, digest) }
 }
 
 /// The path of a tree's file below `root`.

@@ -26,7 +26,10 @@ pub use bounded::{
     OWN_FILE, SMALL_FILE, open_own, open_regular, read_own, read_regular, read_regular_at,
     read_regular_text, read_whole,
 };
-pub use content::{content_of, has_content, is_right, is_whole, part_of, place, read_manifest};
+pub use content::{
+    READ_WHOLE, content_of, has_content, is_right, is_usable, is_whole, part_of, place,
+    read_manifest,
+};
 pub use file_system::{Concern, FileSystem};
 pub use folding::FoldsNames;
 pub use folding::folds_names;

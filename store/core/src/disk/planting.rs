@@ -244,7 +244,8 @@ impl Planting {
     /// Hard-links an unchanged file from the entry at `entry`, whose manifest lists it as `file`.
     ///
     /// Its size, mode and time are compared and its content is not read: a file written by any
-    /// ordinary means since then has another time. Silent rot is for `verify` to find. Where the file
+    /// ordinary means since then has another time. A bit that changed by itself is not noticed: callers read
+    /// the file before, with [`has_content`](super::has_content), or see to it that it is read in its turn. Where the file
     /// system takes no more links to that file, it is copied, and then its content is checked.
     ///
     /// # Errors

@@ -28,7 +28,7 @@ use super::{
 use crate::{
     errors::{AcquireError, FetchError, LfsError, LimitError, PackError},
     limits::{LfsLimit, LfsLimits, PackLimit},
-    pack::{Base, FetchMemory, MemoryBudget, name_of, os_path},
+    pack::{Base, BeforeLink, FetchMemory, MemoryBudget, name_of, os_path},
     transport::Access,
     tree::{NEVER_LINKED, WrittenTree},
 };
@@ -170,14 +170,21 @@ impl LargeFiles<'_> {
                 continue;
             };
             writer.remove(file.path.as_bstr()).map_err(AcquireError::Write)?;
-            match put(writer, staged, file) {
+            let seen = base.map(|base| base.look_at(&staged.file, file.path.as_bstr()));
+            let taken = match seen {
+                Some(BeforeLink::Damaged) => Err(PutError::Damaged),
+                _ => put(writer, staged, file),
+            };
+            match taken {
                 Ok(is_linked) => {
                     tree.linked += u64::from(is_linked);
+                    tree.unread += u64::from(is_linked && seen == Some(BeforeLink::Unread));
                     tree.written = tree.written.saturating_sub(u64::from(is_linked));
                 }
                 Err(PutError::Disk(error)) => return Err(AcquireError::Write(error)),
                 // The entry is damaged: the content is fetched, in the place of the pointer as before.
                 Err(PutError::Damaged) => {
+                    tree.damaged.push(staged.file.path.clone());
                     let _ = writer.remove(file.path.as_bstr());
                     let text = large.text.as_slice();
                     let written = writer.write(file.path.as_bstr(), file.kind, text);

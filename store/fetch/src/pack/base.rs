@@ -2,7 +2,8 @@
 //!
 //! Its files are git's blobs and its trees are made again. Where the entry has the content of a Git LFS pointer, the blob
 //! is the pointer, which the list of git ids has. Content that is read is always checked
-//! against its git id; content that is only linked is checked by size, mode and time.
+//! against its git id. What is linked is read before, and checked against the manifest, in a tree of up to 32 MiB; in a larger
+//! one it is checked by size, mode and time, and counted as unread.
 //!
 //! Limits: trust in the manifest itself (that it belongs to the entry's digest) is the caller's.
 
@@ -23,7 +24,7 @@ use gix::{
     objs::Kind,
 };
 use modstore_core::{
-    disk::open_regular,
+    disk::{READ_WHOLE, has_content, open_regular},
     model::{ContentHash, FileKind, GitTree, Manifest, TreeFile},
 };
 
@@ -41,10 +42,23 @@ pub struct Base<'a> {
     pub manifest: &'a Manifest,
     /// Their git ids.
     pub git: &'a GitTree,
+    /// Whether each of its files is read before it is linked, whatever its size.
+    pub(crate) reads_all: bool,
     trees: OnceLock<Option<RebuiltTrees>>,
     blobs: OnceLock<HashMap<ObjectId, u32>>,
     /// By path, which of the list it is. Without borrows, or the base could not be passed down.
     pointers: OnceLock<HashMap<BString, usize>>,
+}
+
+/// What is known of a file of a base before it is linked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BeforeLink {
+    /// Its content is what was stored.
+    Read,
+    /// It was not its turn to be read.
+    Unread,
+    /// Its content is another.
+    Damaged,
 }
 
 /// Whether the trees made from the manifest have the recorded root id. Only then may the request
@@ -68,6 +82,7 @@ impl<'a> Base<'a> {
             commit,
             manifest,
             git,
+            reads_all: manifest.size() <= READ_WHOLE,
             trees: OnceLock::new(),
             blobs: OnceLock::new(),
             pointers: OnceLock::new(),
@@ -122,6 +137,18 @@ impl<'a> Base<'a> {
         here.filter(|(number, _)| self.git.blobs.get(*number) == Some(id))
             .map(|(_, file)| file)
             .or_else(|| self.file_of(id))
+    }
+
+    /// Reads a file that is about to be linked to `path`, where that is due, so that one whose bytes have changed by
+    /// themselves is not taken on. A file that moves is always read: the slices in which a large tree is read go by paths.
+    pub(crate) fn look_at(&self, file: &TreeFile, path: &BStr) -> BeforeLink {
+        if !self.reads_all && file.path == path {
+            BeforeLink::Unread
+        } else if has_content(&self.root, file) {
+            BeforeLink::Read
+        } else {
+            BeforeLink::Damaged
+        }
     }
 
     /// Opens a file whose blob is too large to be read whole, as a stream that finds out what it is.

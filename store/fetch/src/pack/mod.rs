@@ -18,7 +18,7 @@ mod objects;
 pub(crate) use allowance::{Allowance, Room};
 pub use base::{Base, FindObject, base_is_usable};
 pub(crate) use base::{
-    HashingReader, contents, find_checked, finish, hash_of, hasher_of, name_of, os_path,
+    BeforeLink, HashingReader, contents, find_checked, finish, hash_of, hasher_of, name_of, os_path,
 };
 pub(crate) use bytes::{Inflated, Inflater, PackBytes};
 pub(crate) use content::{Content, Scratch, drain, from_stream};

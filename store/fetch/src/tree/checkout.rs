@@ -34,7 +34,10 @@ use super::{
 use crate::{
     errors::{LimitError, PackError},
     limits::PackLimit,
-    pack::{Allowance, Base, HashingReader, contents, from_stream, hash_of, name_of, os_path},
+    pack::{
+        Allowance, Base, BeforeLink, HashingReader, contents, from_stream, hash_of, name_of,
+        os_path,
+    },
     tree_rules::{self, LONGEST_LINK, RejectReason},
 };
 
@@ -61,6 +64,10 @@ pub struct WrittenTree {
     pub written: u64,
     /// Files hard-linked from the previous entry.
     pub linked: u64,
+    /// How many of these were not read before.
+    pub unread: u64,
+    /// Files of the previous entry that were to be linked and are damaged.
+    pub damaged: Vec<BString>,
     /// Bytes in the files written.
     pub written_bytes: u64,
     /// Bytes received from the stream, 0 when there was none.
@@ -107,6 +114,7 @@ pub(crate) struct Checkout<'a> {
     /// Linked files that are of a pointer's size.
     small_linked: Mutex<Vec<(Arc<AddedFile>, &'a TreeFile)>>,
     linked: AtomicU64,
+    unread: AtomicU64,
     written_bytes: AtomicU64,
 }
 
@@ -128,6 +136,7 @@ impl<'a> Checkout<'a> {
             lfs_in_use: AtomicBool::new(false),
             small_linked: Mutex::default(),
             linked: AtomicU64::new(0),
+            unread: AtomicU64::new(0),
             written_bytes: AtomicU64::new(0),
         }
     }
@@ -207,6 +216,13 @@ impl<'a> Checkout<'a> {
             } else {
                 self.write(&added, &base.read(old, &file.id)?)
             };
+        }
+        match base.look_at(old, file.path.as_bstr()) {
+            BeforeLink::Read => {}
+            BeforeLink::Unread => drop(self.unread.fetch_add(1, Ordering::Relaxed)),
+            BeforeLink::Damaged => {
+                return Err(PackError::BaseDamaged { path: old.path.clone(), source: None });
+            }
         }
         match self.writer.link(file.path.as_bstr(), old, &base.root) {
             Ok(()) => {
@@ -386,6 +402,8 @@ impl<'a> Checkout<'a> {
         Ok(WrittenTree {
             written: files.len() as u64 - linked,
             linked,
+            unread: self.unread.into_inner(),
+            damaged: Vec::new(),
             manifest: Manifest::new(files).map_err(PackError::Manifest)?,
             git: GitTree::plain(root, blobs, odd_modes, gitlinks),
             commits: KeptCommits::default(),

@@ -23,8 +23,8 @@ use gix::{
     bstr::{BStr, BString, ByteSlice as _},
 };
 use modstore_fetch::{
-    AcquireError, BaseEntry, Network, PlantedCommit, SUBMODULES_FILE, Submodule, SubmoduleError,
-    SubmoduleList, commit_from_base, commit_from_mirror, compose,
+    AcquireError, BaseEntry, FromBase, Network, PlantedCommit, SUBMODULES_FILE, Submodule,
+    SubmoduleError, SubmoduleList, commit_from_base, commit_from_mirror, compose,
 };
 
 use super::{
@@ -290,8 +290,50 @@ fn fetch(
     Ok(planted)
 }
 
-/// The tree of a submodule, from the nearest place that has it.
+/// The tree of a submodule, from the nearest place that has it. What is damaged of those that are here is named in it.
 fn plant(
+    sources: &Sources<'_>,
+    upstream: &mut Upstream,
+    commit: &Fetched,
+    part_of: PartOf<'_>,
+    of: &Superproject<'_>,
+) -> Result<PlantedCommit, SourceError> {
+    let mut damaged = Vec::new();
+    for base in same(sources, commit, of.base, part_of.1) {
+        match from_same(sources, &base, commit, (part_of, of))? {
+            FromBase::Planted(planted) => return Ok(with_damaged(*planted, damaged)),
+            FromBase::Damaged(path) => damaged.push(path),
+            FromBase::Lacking => {}
+        }
+    }
+    plant_other(sources, upstream, commit, part_of, of).map(|it| with_damaged(it, damaged))
+}
+
+fn with_damaged(mut planted: PlantedCommit, damaged: Vec<BString>) -> PlantedCommit {
+    planted.written.damaged.extend(damaged);
+    planted
+}
+
+/// The tree of a submodule from a tree of the same commit.
+fn from_same(
+    sources: &Sources<'_>,
+    base: &BaseEntry,
+    commit: &Fetched,
+    (part_of, of): (PartOf<'_>, &Superproject<'_>),
+) -> Result<FromBase, SourceError> {
+    let context = sources.context;
+    let on_step = |step: Step<'_>| {
+        if let Some(module) = of.modules.first() {
+            repository::report(context.events, module, step);
+        }
+    };
+    let paths = MirrorPaths::of(context.layout, &commit.origin);
+    let into = repository::destination(sources, &commit.origin, &paths, Some(part_of))?;
+    Ok(commit_from_base(base, into, &on_step, context.cancel)?)
+}
+
+/// The tree of a submodule from where no tree of the very commit is needed.
+fn plant_other(
     sources: &Sources<'_>,
     upstream: &mut Upstream,
     commit: &Fetched,
@@ -306,13 +348,10 @@ fn plant(
     };
     let paths = MirrorPaths::of(context.layout, &commit.origin);
     let into = repository::destination(sources, &commit.origin, &paths, Some(part_of))?;
-    for base in same(sources, commit, of.base) {
-        if let Some(planted) = commit_from_base(&base, into, &on_step, context.cancel)? {
-            return Ok(planted);
-        }
-    }
     let base = of.base.and_then(|base| base.submodule(part_of.1));
-    let base = base.or_else(|| repository::base(sources, &commit.origin, None));
+    // What is linked from elsewhere is in no slice that is read of the module's own entry.
+    let other = || Some(repository::base(sources, &commit.origin, None)?.read_whole());
+    let base = base.or_else(other);
     // Of the very commit there was none that is whole.
     let base = base.filter(|base| Revision::from(base.commit()) != commit.revision);
     if sources.reach <= Reach::OutsideTheStore {
@@ -330,17 +369,21 @@ fn plant(
     repository::fetch(sources, upstream, commit, base.as_ref(), Some(part_of), of.modules)
 }
 
-/// Trees of this very commit that are here.
+/// Trees of this very commit that are here. `at` is where it is to lie.
 fn same(
     sources: &Sources<'_>,
     commit: &Fetched,
     base: Option<&BaseEntry>,
+    at: &BStr,
 ) -> impl Iterator<Item = Arc<BaseEntry>> {
     let id: ObjectId = commit.revision.into();
     let fetched = sources.submodules.fetched(commit);
     let before = base.and_then(|base| {
         let mut submodules = base.submodules().filter(|(_, commit)| *commit == id);
-        submodules.find_map(|(path, _)| base.submodule(path))
+        submodules.find_map(|(path, _)| {
+            let submodule = base.submodule(path)?;
+            Some(if path == at { submodule } else { submodule.read_whole() })
+        })
     });
     let known = || match sources.reach {
         Reach::Everywhere => known(sources, commit),
@@ -356,7 +399,7 @@ fn known(sources: &Sources<'_>, commit: &Fetched) -> Option<BaseEntry> {
     let key = TreeKey::Commit { origin, revision, contents: Contents::USUAL };
     let mut bases = sources.known().find(&key).iter().filter_map(|digest| {
         let base = open_base(sources.context.layout, (*digest, commit.revision))?;
-        (!base.may_have_submodules()).then_some(base)
+        (!base.may_have_submodules()).then(|| base.read_whole())
     });
     bases.next()
 }

@@ -11,7 +11,9 @@ use gix::bstr::{BString, ByteSlice as _};
 
 use super::points::in_tree;
 use crate::{
-    disk::{Disk, DiskError, Layout, LinkError, Planting, Staged, Staging},
+    disk::{
+        Disk, DiskError, Layout, LinkError, Planting, READ_WHOLE, Staged, Staging, has_content,
+    },
     model::{ContentHash, FileKind, KeptPath, Manifest, ModuleName, TreeFile},
 };
 
@@ -61,7 +63,8 @@ impl LinkedTree {
         Self { manifest, links }
     }
 
-    /// Stages it. Every other file is one of the tree at `root`, linked and not copied.
+    /// Stages it. Every other file is one of the tree at `root`, linked and not copied; read before, unless the tree is
+    /// large.
     ///
     /// # Errors
     /// The tree is not to be used.
@@ -72,6 +75,7 @@ impl LinkedTree {
         root: &Path,
     ) -> Result<Staged, AssembleError> {
         let planting = Planting::create(disk, &staging.fresh())?;
+        let reads = self.manifest.size() <= READ_WHOLE;
         for directory in directories(&self.manifest) {
             planting.directory(directory.as_bstr())?;
         }
@@ -80,6 +84,10 @@ impl LinkedTree {
             match self.links.get(&file.path) {
                 Some(text) => {
                     planting.write(path, FileKind::Symlink, text.as_os_str().as_bytes())?;
+                }
+                None if reads && !has_content(root, file) => {
+                    let (path, what) = (file.path.clone(), "its content is not what was stored");
+                    return Err(AssembleError::Source(LinkError::Damaged { path, what }));
                 }
                 None => planting.link(path, file, root).map_err(|error| match error {
                     LinkError::Disk(error) => AssembleError::Disk(error),

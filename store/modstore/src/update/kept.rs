@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     acquire::FetchStats,
-    disk::{is_directory, is_right, is_whole, place},
+    disk::{is_directory, is_right, is_usable, is_whole, place},
     keep::{KeepError, KeptError, LinkedTree, conflicts, make_room, names_stored, points},
     model::{Binding, Bound, Digest, Kept, KeptPath, Manifest},
 };
@@ -73,7 +73,7 @@ fn become_kept(
         return Ok(Outcome::Kept(wanted.to));
     }
     let (root, manifest, part) = &wanted.source;
-    if !(context.state.entry(digest).is_some() && is_whole(store.layout, digest)) {
+    if !(context.state.entry(digest).is_some() && is_usable(store.layout, digest)) {
         let staging = (context.claim)()?;
         // What a crash left of the same stays, and the new copy of it does not.
         let left = source.digest().filter(|source| is_whole(store.layout, *source));

@@ -18,7 +18,7 @@ use crate::{
     Context,
     commit::{BeginError, Change, State, Transaction, is_unfinished, now, shown},
     declare,
-    disk::{LockError, Staging, is_right, use_reserve},
+    disk::{LockError, Staging, is_right, is_usable, is_whole, use_reserve},
     environment::SyncReport,
     events::Event,
     model::{Declarations, Digest, Generation, ModuleName, causes},
@@ -124,7 +124,7 @@ impl Switch<'_> {
         let refetch = self.request.refetch && is_switching;
         // Who wants everything tried does not believe sizes and times either.
         let doubts = refetch || self.request.policy == RetryPolicy::All;
-        let corrupt = if doubts { self.corrupt(&trees) } else { BTreeSet::new() };
+        let corrupt = self.corrupt(&trees, doubts);
         let mut transaction = begin(self.context, staging)?;
         let mut outcomes = so_far.outcomes;
         let (notes, sightings) = (so_far.notes.clone(), so_far.sightings.clone());
@@ -154,11 +154,15 @@ impl Switch<'_> {
         Ok(Switched { outcomes, generation, is_committed: after.is_some(), after, ..so_far })
     }
 
-    /// Which of the trees that came are in the store already and not what they should be. Every byte is read, and no
-    /// lock is held.
-    fn corrupt(&self, trees: &Trees) -> BTreeSet<Digest> {
+    /// Which of the trees that came are in the store already and not what they should be. Every byte is read, of large
+    /// ones only if there are doubts, and no lock is held.
+    fn corrupt(&self, trees: &Trees, doubts: bool) -> BTreeSet<Digest> {
         let layout = self.context.layout;
-        trees.keys().copied().filter(|digest| !is_right(layout, *digest)).collect()
+        let is_corrupt = |digest: &Digest| match doubts {
+            true => !is_right(layout, *digest),
+            false => is_whole(layout, *digest) && !is_usable(layout, *digest),
+        };
+        trees.keys().copied().filter(is_corrupt).collect()
     }
 
     /// Leaves alone what another process has changed since this update looked: what it did counts as done after this

@@ -10,7 +10,7 @@ use crate::{
         known::KnownTrees,
         places::FoundTree,
     },
-    disk::{Layout, is_directory, is_whole, read_manifest},
+    disk::{Layout, is_directory, is_usable, read_manifest},
     model::{Digest, ModuleName},
 };
 
@@ -27,12 +27,13 @@ pub(super) fn find(
     Ok(found.map(|tree| FoundTree::Whole(Box::new(tree))))
 }
 
-/// What is current has been in use until now. Any other entry is looked at file by file before it is used again.
+/// What is current has been in use until now. Any other entry is looked at file by file before it is used again, and read
+/// unless it is large.
 fn is_there(layout: &Layout, known: &KnownTrees, digest: Digest) -> bool {
     if known.is_current(digest) {
         is_directory(&layout.entry(digest))
     } else {
-        is_whole(layout, digest)
+        is_usable(layout, digest)
     }
 }
 
