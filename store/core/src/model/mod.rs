@@ -44,6 +44,7 @@ mod lockfile;
 mod binding;
 mod hold;
 mod exposure;
+mod verified;
 
 pub use binding::{Attempt, Binding, Bound, Built, Fetched, Kept, KeptPath, MadeFrom};
 pub use class::{Class, Stage};
@@ -90,3 +91,4 @@ pub use transport::{ParseTransportError, Transport};
 pub use tree_part::{TreePart, TreePartError};
 
 pub use causes::causes;
+pub use verified::{Round, Verified, VerifiedEntries};
