@@ -169,7 +169,7 @@ impl Runnable for StatusArgs {
     const EFFECT: Effect = Effect::Reads;
 
     fn run(&self, context: &Context) -> Result<StatusAnswer, Failure> {
-        let store = context.store()?;
+        let store = context.store_without_tiers()?;
         let declared = store.declarations()?;
         let state = store.state()?;
         let current = store.current();
