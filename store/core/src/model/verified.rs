@@ -85,7 +85,7 @@ fn line(line: &[u8]) -> Option<(Digest, Verified)> {
 
 fn unhex(digits: &str) -> Option<BString> {
     let bytes = digits.as_bytes();
-    if bytes.len() % 2 != 0 || bytes.len() > 2 * LONGEST {
+    if !bytes.len().is_multiple_of(2) || bytes.len() > 2 * LONGEST {
         return None;
     }
     let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|it| u8::try_from(it).ok());
