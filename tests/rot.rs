@@ -106,6 +106,62 @@ fn a_file_that_has_rotted_is_not_linked_on_and_the_update_says_it() {
 }
 
 #[test]
+fn a_large_tree_is_read_in_slices_until_what_has_rotted_is_found() {
+    let home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
+    let repo = Repo::create(&home.scratch(), "large");
+    let text = |name: &str, lines: usize| -> String {
+        (0..lines).map(|line| format!("{name}, line {line:09}\n")).collect()
+    };
+    let mut files = vec![Change::write("a", text("a", 40_000)), Change::write("version", "1")];
+    files.extend((0..9).map(|n| Change::write(format!("z{n}"), text(&n.to_string(), 250_000))));
+    repo.commit("main", &files);
+    let served = HttpServer::start(&home.scratch());
+    home.declare(&[("large", &format!("git+{}", served.url("large")))]);
+    home.run(&["update"]).ok();
+    let since = || {
+        let status = home.run(&["status", "--json"]).ok().json();
+        status["verified"][0]["since"].as_str().map(str::to_owned)
+    };
+    let installed = since();
+    assert!(installed.is_some(), "all of it was written");
+    rot(&fs::canonicalize(home.target("large")).unwrap().join("a"));
+
+    for version in 2..60 {
+        repo.write(&[("version", &version.to_string())]);
+        let report = home.run(&["update", "--json"]).ok().json();
+        if report["warnings"].to_string().contains("`a` of the previous entry is damaged") {
+            assert!(home.tree("large") == repo.tree("HEAD"), "the tree is as git has it");
+            assert!(since() > installed, "all of it was written again");
+            return;
+        }
+        assert_eq!(since(), installed, "a slice is not the whole");
+    }
+    panic!("nothing was found");
+}
+
+#[test]
+fn status_says_when_each_module_was_last_verified() {
+    let world = World::new();
+    let status = || world.home.run(&["status", "--json"]).ok().json()["verified"].clone();
+    let first = status()[0]["since"].as_str().unwrap().to_owned();
+    world.home.run(&["verify", "--quick"]).ok();
+    assert_eq!(status()[0]["since"], first, "a quick look reads nothing");
+    world.home.run(&["verify"]).ok();
+    let second = status()[0]["since"].as_str().unwrap().to_owned();
+    assert!(second > first);
+    let text = || world.home.run(&["status"]).ok().stdout;
+    assert!(text().contains("every file just now or later; longest ago: tool"), "{}", text());
+
+    rot(&world.entry().join("readme"));
+    world.home.run(&["verify"]).fails(4);
+    assert_eq!(status()[0]["since"], second, "what is damaged was not verified");
+
+    fs::remove_file(world.home.path().join("verified")).unwrap();
+    assert_eq!(status()[0]["since"], Value::Null);
+    assert!(text().contains("not known for 1 module: `modstore verify` reads"), "{}", text());
+}
+
+#[test]
 fn an_unchanged_file_is_still_linked_after_it_was_read() {
     let world = World::new();
     let inode = || world.entry().join("deep/lines").metadata().unwrap().ino();
@@ -213,7 +269,7 @@ fn a_module_that_keeps_something_is_not_made_of_files_that_have_rotted() {
     let read = |file: &str| fs::read_to_string(world.home.target("tool").join(file)).unwrap();
     assert_eq!((read("readme"), read("version")), ("a tool\n".into(), "2".into()));
 
-    // Made anew of the entry that is there, without a fetch.
+    // The tree is made of the entry that is there, without a fetch.
     rot(&world.entry().join("readme"));
     keep("other/**");
     let ran = world.home.run(&["update", "--json"]).fails(1).json();

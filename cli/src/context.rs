@@ -5,7 +5,10 @@
 use std::path::Path;
 
 use modstore::{Cancel, Options, Store};
-use modstore_core::disk::{Layout, start_workers};
+use modstore_core::{
+    disk::{Layout, start_workers},
+    model::TierSettings,
+};
 
 use crate::{
     effect::Effect,
@@ -95,10 +98,19 @@ impl Context {
     pub(crate) fn store_with(&self, change: impl FnOnce(&mut Options)) -> Result<Store, Failure> {
         let mut options = self.options()?;
         change(&mut options);
+        self.open(options)
+    }
+
+    fn open(&self, options: Options) -> Result<Store, Failure> {
         match self.layout()?.project() {
             Some(project) => Ok(Store::open_project(project, options)?),
             None => Ok(Store::open(self.home()?, options)?),
         }
+    }
+
+    /// The store for a command that fetches and publishes nothing: no configuration of tiers is read.
+    pub(crate) fn store_without_tiers(&self) -> Result<Store, Failure> {
+        self.open(self.options_with(Vec::new())?)
     }
 
     /// The store, however damaged it is.
@@ -117,6 +129,10 @@ impl Context {
                 .map_err(|error| Failure::of(Exit::Usage, &error).hint(error.hint()))?,
             Err(_) => Vec::new(),
         };
+        self.options_with(tiers)
+    }
+
+    fn options_with(&self, tiers: Vec<TierSettings>) -> Result<Options, Failure> {
         limits::limited(Options {
             tiers,
             lock_limit: self.global.lock_timeout,

@@ -76,7 +76,7 @@ impl Kind {
             ["manifests", name] if name.ends_with(".git") => Self::GitNames,
             ["manifests", _] => Self::Manifest,
             ["locks", _] => Self::LockFile,
-            ["reserve"] => Self::Reserve,
+            ["reserve" | "verified"] => Self::Reserve,
             ["mirrors", ..] => Self::Cache,
             _ => return None,
         })
@@ -109,7 +109,7 @@ impl Kind {
             Self::LockFile => {
                 ["store", "modules.toml", "format"].map(|n| format!("locks/{n}")).into()
             }
-            Self::Reserve => vec!["reserve".into()],
+            Self::Reserve => vec!["reserve".into(), "verified".into()],
             Self::Cache => vec!["mirrors/host.git".into()],
         }
     }

@@ -413,8 +413,9 @@ impl<'a> Run<'a> {
             let left = names_in(&self.home.join(empty));
             law!(left.is_empty(), "{left:?} are left in {empty}");
         }
-        const KNOWN: [&str; 15] = [
+        const KNOWN: [&str; 16] = [
             "reserve",
+            "verified",
             "modules.toml",
             "modules.lock",
             "format.json",

@@ -98,6 +98,19 @@ fn the_state_and_the_settings_name_the_tiers_without_their_secrets() {
 }
 
 #[test]
+fn commands_that_fetch_nothing_do_not_read_which_tiers_there_are() {
+    let world = World::new(1);
+    let home = world.home();
+    std::fs::write(home.path().join("config.toml"), "[[tier]]\nfalback = true\n").unwrap();
+    home.run(&["update"]).fails(2);
+    for command in ["list", "history", "events"] {
+        home.run(&[command]).ok();
+    }
+    // It shows them.
+    home.run(&["status"]).fails(2);
+}
+
+#[test]
 fn an_unknown_key_and_a_wrong_address_are_named() {
     let world = World::new(1);
     let home = world.home();

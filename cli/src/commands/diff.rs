@@ -69,7 +69,7 @@ impl Runnable for DiffArgs {
     const EFFECT: Effect = Effect::Reads;
 
     fn run(&self, context: &Context) -> Result<DiffAnswer, Failure> {
-        let store = context.store()?;
+        let store = context.store_without_tiers()?;
         let current = store.current();
         let (generations, names) = self.parsed()?;
         let (from, to) = ends(&store, current, &generations)?;

@@ -66,7 +66,7 @@ impl Runnable for EventsArgs {
                 Failure::new(Exit::Usage, "--follow has no end, and --json prints one object");
             return Err(failure.hint("leave out --json: every line is JSON anyway"));
         }
-        let store = context.store()?;
+        let store = context.store_without_tiers()?;
         let frames = store.frames(self.since)?;
         let last = frames.last().map_or(self.since, |frame| frame.sequence);
         let answer = EventsAnswer {

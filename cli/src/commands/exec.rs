@@ -137,7 +137,7 @@ fn import_path(
     program: &OsStr,
     lease: &Lease,
 ) -> Result<Option<OsString>, Failure> {
-    let store = context.store()?;
+    let store = context.store_without_tiers()?;
     let registrations = store.environments()?;
     let wanted = match &args.python {
         Some(python) => vec![bound(&registrations, python)?],

@@ -68,7 +68,7 @@ impl Runnable for HistoryArgs {
     const EFFECT: Effect = Effect::Reads;
 
     fn run(&self, context: &Context) -> Result<HistoryAnswer, Failure> {
-        let store = context.store()?;
+        let store = context.store_without_tiers()?;
         let state = store.state()?;
         let current = store.current().map(|current| current.number());
         let mut generations = past(&state, current);

@@ -90,7 +90,7 @@ impl Runnable for ListArgs {
     const EFFECT: Effect = Effect::Reads;
 
     fn run(&self, context: &Context) -> Result<ListAnswer, Failure> {
-        let store = context.store()?;
+        let store = context.store_without_tiers()?;
         let declared = store.declarations()?.modules;
         let state = store.state()?;
         let generation = store.current();

@@ -100,7 +100,7 @@ impl PathArgs {
         name: &ModuleName,
     ) -> Result<ModulePath, Failure> {
         if std::fs::symlink_metadata(layout.current().join(name.as_str())).is_err() {
-            return Err(names::unknown(&context.store()?, name));
+            return Err(names::unknown(&context.store_without_tiers()?, name));
         }
         self.found(layout, name)
     }

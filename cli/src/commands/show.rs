@@ -96,7 +96,7 @@ impl Runnable for ShowArgs {
 
     fn run(&self, context: &Context) -> Result<ShowAnswer, Failure> {
         let name = self.name.as_str();
-        let store = context.store()?;
+        let store = context.store_without_tiers()?;
         let declared = store.declarations()?;
         let state = store.state()?;
         let current = store.current();

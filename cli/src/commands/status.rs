@@ -73,6 +73,8 @@ pub(crate) struct StatusAnswer {
     entries: usize,
     /// Bytes of the files of all entries, as if none were shared.
     bytes: u64,
+    /// Since when every file of a module is known to be as it was stored.
+    verified: Vec<VerifiedModule>,
     /// Shared tiers, in the order in which they are asked, without secrets.
     tiers: Vec<ConfiguredTier>,
     /// Python environments that follow the store.
@@ -81,6 +83,15 @@ pub(crate) struct StatusAnswer {
     leases: Vec<LeaseHolder>,
     /// What a crash left or what could not be deleted; the next `gc` tries to delete it.
     leftovers: Vec<Finding>,
+}
+
+/// When the files of a module were last verified.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub(crate) struct VerifiedModule {
+    /// The module.
+    module: String,
+    /// Every file of its entry was read and found right, or was written, at this time or later; null if that is not known.
+    since: Option<Time>,
 }
 
 /// A shared tier.
@@ -160,7 +171,7 @@ impl Runnable for StatusArgs {
     const EFFECT: Effect = Effect::Reads;
 
     fn run(&self, context: &Context) -> Result<StatusAnswer, Failure> {
-        let store = context.store()?;
+        let store = context.store_without_tiers()?;
         let declared = store.declarations()?;
         let state = store.state()?;
         let current = store.current();
@@ -189,6 +200,7 @@ impl Runnable for StatusArgs {
             generations: state.generations().len(),
             entries: state.entries().len(),
             bytes: state.entries().values().map(|entry| entry.bytes).sum(),
+            verified: verified(&store, &modules),
             tiers: context.options()?.tiers.iter().map(ConfiguredTier::from).collect(),
             environments: environments
                 .iter()
@@ -206,6 +218,15 @@ impl From<&TierSettings> for ConfiguredTier {
         let url = url.unwrap_or_else(|error| error.to_string());
         Self { url, writes: tier.mode == TierMode::Write, fallback: tier.fallback }
     }
+}
+
+fn verified(store: &Store, modules: &BTreeMap<ModuleName, StoreBinding>) -> Vec<VerifiedModule> {
+    let known = store.verified_since();
+    let verified = modules.iter().filter_map(|(module, binding)| {
+        let since = known.get(&binding.digest()?).copied().map(Time::new);
+        Some(VerifiedModule { module: module.to_string(), since })
+    });
+    verified.collect()
 }
 
 fn kept(

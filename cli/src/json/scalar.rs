@@ -48,7 +48,7 @@ impl Deref for Revision {
 }
 
 /// A time in UTC with milliseconds: `2026-11-20T19:21:02.123Z`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(into = "String")]
 #[schemars(extend("pattern" = r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"))]
 pub(crate) struct Time(u64);

@@ -100,6 +100,8 @@ pub struct FetchedCommit {
     pub warnings: Vec<String>,
     /// Files written and files linked.
     pub files: (u64, u64),
+    /// How many of those that were linked were not read before.
+    pub unread: u64,
     /// Bytes of packs received.
     pub received: u64,
 }
@@ -510,6 +512,7 @@ impl PlantedCommit {
             warnings,
             manifest: written.manifest,
             files: (written.written, written.linked),
+            unread: written.unread,
             received: written.received_bytes,
         })
     }

@@ -3,7 +3,10 @@
 //! Opening creates nothing; the first call that changes the store makes it. The changes are in `ops`, one file for each
 //! verb with its errors.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use modstore_fetch::{PointersLeft, Unapplied, find_part, unapplied_attributes};
 
@@ -15,7 +18,7 @@ use crate::{
     declare::{self, DeclareError},
     disk::{
         Disk, DiskError, Ensured, Format, FormatError, Layout, LockWait, UnsafeHome, has_no_links,
-        is_ours, part_of, read_manifest,
+        is_ours, part_of, read_manifest, read_verified,
     },
     environment::{self, Registration, RegistrationError},
     events::{Event, Events, Silent},
@@ -269,6 +272,14 @@ impl Store {
     /// When it cannot be read or understood.
     pub fn declarations(&self) -> Result<Declarations, DeclareError> {
         declare::read(&self.layout).map(|(_, declarations)| declarations)
+    }
+
+    /// Since when every file of an entry is known to be as it was stored, in milliseconds since 1970: each was read, or was
+    /// written, at that time or later. Entries of which that is not known are left out.
+    #[must_use]
+    pub fn verified_since(&self) -> BTreeMap<Digest, u64> {
+        let known = read_verified(&self.layout).0.into_iter();
+        known.map(|(digest, it)| (digest, it.since)).filter(|(_, since)| *since > 0).collect()
     }
 
     /// The environments that are bound to this store.

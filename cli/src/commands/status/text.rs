@@ -23,6 +23,7 @@ impl Answer for StatusAnswer {
         table.row(["modules", &self.modules.to_string()]);
         self.add_modules(&mut table);
         table.row(["entries", &format!("{}, {}", self.entries, size(self.bytes))]);
+        rows(&mut table, "verified", self.verified().into_iter());
         rows(&mut table, "tiers", self.tiers.iter().map(ConfiguredTier::summary));
         rows(&mut table, "environments", self.environments.iter().map(|it| it.summary()));
         rows(&mut table, "leases", self.leases.iter().map(|lease| lease.summary()));
@@ -72,6 +73,21 @@ impl StatusAnswer {
             table.row(["not allowed", &builds]);
             table.row(["", "`modstore allow --list` shows what they run"]);
         }
+    }
+
+    /// Since when every file of every module is known to be right: the longest time ago counts.
+    fn verified(&self) -> Vec<String> {
+        let unknown = self.verified.iter().filter(|it| it.since.is_none()).count();
+        let oldest = self.verified.iter().filter_map(|it| Some((it.since?, &it.module))).min();
+        let known = oldest.filter(|_| unknown == 0);
+        let known = known.map(|(since, module)| {
+            format!("every file {} or later; longest ago: {module}", since.ago())
+        });
+        let unknown = (unknown > 0).then(|| {
+            let of = count(unknown, "module");
+            format!("not known for {of}: `modstore verify` reads every file")
+        });
+        known.into_iter().chain(unknown).collect()
     }
 
     fn current(&self) -> String {

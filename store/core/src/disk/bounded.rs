@@ -43,6 +43,15 @@ pub fn open_own(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     regular(without_waiting(options, OFlags::NOFOLLOW).open(path).map_err(of_link)?)
 }
 
+/// As [`open_own`], to be read, with its length: the look that finds out that it is regular tells that too.
+pub(super) fn open_own_with_length(path: &Path) -> io::Result<(File, u64)> {
+    let mut options = OpenOptions::new();
+    let options = without_waiting(options.read(true), OFlags::NOFOLLOW);
+    let file = options.open(path).map_err(of_link)?;
+    let meta = file.metadata()?;
+    if meta.is_file() { Ok((file, meta.len())) } else { Err(not_regular()) }
+}
+
 /// Lets `options` neither wait for the other end of a pipe nor take a terminal.
 fn without_waiting(options: &mut OpenOptions, besides: OFlags) -> &mut OpenOptions {
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY | besides;

@@ -12,14 +12,14 @@ use gix::bstr::{BStr, ByteSlice as _};
 use rayon::prelude::*;
 
 use super::{
-    bounded::{open_own, read_own},
+    bounded::{open_own, open_own_with_length, read_own},
     layout::Layout,
     planting::is_unchanged,
     verbs::is_directory,
 };
 use crate::model::{
     ContentHash, Digest, FileKind, Manifest, Subdirectory, TreeFile, TreePart, TreePartError,
-    digest_of,
+    VerifiedEntries, digest_of,
 };
 
 /// The manifest of an entry, if it is there and proves itself.
@@ -57,6 +57,12 @@ pub fn is_usable(layout: &Layout, digest: Digest) -> bool {
     if size <= READ_WHOLE { is_right(layout, digest) } else { is_whole(layout, digest) }
 }
 
+/// What is known of when entries were read.
+#[must_use]
+pub fn read_verified(layout: &Layout) -> VerifiedEntries {
+    read_own(&layout.verified()).map(|bytes| VerifiedEntries::read(&bytes)).unwrap_or_default()
+}
+
 /// The path of a tree's file below `root`.
 pub fn place(root: &Path, path: &BStr) -> PathBuf {
     root.join(OsStr::from_bytes(path.as_bytes()))
@@ -79,9 +85,36 @@ pub fn part_of(
 /// Whether `file` of the tree at `root` has the content it should.
 pub fn has_content(root: &Path, file: &TreeFile) -> bool {
     let path = place(root, file.path.as_bstr());
-    // A giant in its place is not read to its end.
-    let has_size = path.symlink_metadata().is_ok_and(|meta| meta.len() == file.size);
-    has_size && content_of(&path, file.kind).is_ok_and(|(content, _)| content == file.content)
+    match file.kind {
+        FileKind::Symlink => {
+            content_of(&path, file.kind).is_ok_and(|(content, _)| content == file.content)
+        }
+        FileKind::File | FileKind::Executable => is_content_of(&path, file).unwrap_or(false),
+    }
+}
+
+/// Whether the regular file at `path` has this content. A small one takes four calls: it is opened, looked at, read and
+/// closed.
+fn is_content_of(path: &Path, file: &TreeFile) -> io::Result<bool> {
+    let (mut opened, length) = open_own_with_length(path)?;
+    // A giant in its place is not read.
+    if length != file.size {
+        return Ok(false);
+    }
+    let (mut hasher, mut chunk, mut left) = (blake3::Hasher::new(), [0; 32 << 10], length);
+    while left > 0 {
+        let most = usize::try_from(left).map_or(chunk.len(), |left| left.min(chunk.len()));
+        match opened.read(chunk.split_at_mut(most).0) {
+            Ok(0) => return Ok(false),
+            Ok(read) => {
+                hasher.update(chunk.get(..read).unwrap_or_default());
+                left -= read as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(ContentHash::from_bytes(hasher.finalize().into()) == file.content)
 }
 
 /// The hash and size of a file's content, or of a link's text.

@@ -7,7 +7,7 @@
 //! ├── generations/17/<module> -> ../../entries/<digest>[/<subdirectory>]
 //! ├── live/  entries/<digest>/  manifests/<digest>  mirrors/<origin-hash>.git
 //! ├── staging/<random>/  trash/  leases/  locks/
-//! ├── environments/<hash>.json  probes/<hash>/  allowed.json  state/<module>/
+//! ├── environments/<hash>.json  probes/<hash>/  allowed.json  verified  state/<module>/
 //! ```
 //!
 //! A project keeps its `modules.toml` and `modules.lock` in its own directory, and its home in `.modstore` there, with a
@@ -355,6 +355,12 @@ impl Layout {
     pub fn seeded(&self, module: &ModuleName) -> PathBuf {
         // No name of a module begins with a dot.
         self.states().join(".seeded").join(module)
+    }
+
+    /// When the files of each entry were last read and found right. May be deleted at any time.
+    #[must_use]
+    pub fn verified(&self) -> PathBuf {
+        self.home.join("verified")
     }
 
     /// Room that is given back when the file system is full.

@@ -28,7 +28,7 @@ pub use bounded::{
 };
 pub use content::{
     READ_WHOLE, content_of, has_content, is_right, is_usable, is_whole, part_of, place,
-    read_manifest,
+    read_manifest, read_verified,
 };
 pub use file_system::{Concern, FileSystem};
 pub use folding::FoldsNames;

@@ -26,7 +26,7 @@ use super::{
     planting::{Planting, is_unchanged},
     verbs::{Disk, DiskError, is_random_name, names_in, random_name},
 };
-use crate::model::{Digest, GitTree, KeptCommits, Manifest};
+use crate::model::{Digest, GitTree, KeptCommits, Manifest, Verified};
 
 /// A private directory below `staging/`, removed when dropped.
 #[derive(Debug)]
@@ -58,6 +58,8 @@ pub struct Staged {
     digest: Digest,
     files: u64,
     bytes: u64,
+    verified: Option<Verified>,
+    replaces: bool,
 }
 
 impl Staging {
@@ -214,6 +216,8 @@ impl Staged {
             files: manifest.files().len() as u64,
             bytes: manifest.size(),
             tree,
+            verified: None,
+            replaces: false,
         })
     }
 
@@ -244,6 +248,30 @@ impl Staged {
         let kept =
             disk.remove_file(&path).and_then(|()| disk.create_file(&path, &commits.to_bytes()));
         Self { commits: kept.ok().map(|()| path), ..self }
+    }
+
+    /// The same, of which not every file was read or written now.
+    #[must_use]
+    pub fn read_earlier(self, verified: Verified) -> Self {
+        Self { verified: Some(verified), ..self }
+    }
+
+    /// The same, which takes the place of an entry of this name, whether that looks whole or not.
+    #[must_use]
+    pub fn replacing(self) -> Self {
+        Self { replaces: true, ..self }
+    }
+
+    /// Whether it takes the place of an entry of this name that looks whole.
+    #[must_use]
+    pub const fn replaces(&self) -> bool {
+        self.replaces
+    }
+
+    /// When its files were read or written; nothing, if all of them were now.
+    #[must_use]
+    pub const fn verified(&self) -> Option<&Verified> {
+        self.verified.as_ref()
     }
 
     /// Whether it is still what was written: no other program should write here, but a cleaner of caches

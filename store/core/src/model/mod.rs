@@ -47,6 +47,7 @@ mod built_input;
 mod hold;
 mod sighting;
 mod exposure;
+mod verified;
 
 pub use binding::{Attempt, Binding, Bound, Built, Fetched, Kept, KeptPath, MadeFrom, one_by_one};
 pub use built_input::{BuiltInput, InputOutput};
@@ -96,3 +97,4 @@ pub use transport::{ParseTransportError, Transport};
 pub use tree_part::{TreePart, TreePartError};
 
 pub use causes::causes;
+pub use verified::{Round, Verified, VerifiedEntries};

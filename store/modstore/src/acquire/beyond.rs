@@ -36,7 +36,13 @@ pub(super) fn complete(
         manifest: fetched.manifest,
         staged: Some(fetched.staged),
         warnings: fetched.warnings,
-        stats: FetchStats { written, linked, received: fetched.received, from: None },
+        stats: FetchStats {
+            written,
+            linked,
+            unread: fetched.unread,
+            received: fetched.received,
+            from: None,
+        },
         from,
     })
 }

@@ -21,6 +21,7 @@ mod tiered;
 mod lfs;
 mod submodules;
 mod beyond;
+mod slices;
 mod places;
 mod resolve;
 mod fetch;

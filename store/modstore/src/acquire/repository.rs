@@ -202,12 +202,20 @@ pub(super) fn base(
     origin: &Origin,
     base: Option<BaseCommit>,
 ) -> Option<BaseEntry> {
-    let base = match sources.reach {
+    open_base(sources.context.layout, base_commit(sources, origin, base)?)
+}
+
+/// Which entry that is.
+pub(super) fn base_commit(
+    sources: &Sources<'_>,
+    origin: &Origin,
+    base: Option<BaseCommit>,
+) -> Option<BaseCommit> {
+    match sources.reach {
         Reach::Everywhere => base.or_else(|| sources.known().newest(origin)),
         // The files of a base are the very files that are not to be relied on.
         Reach::OutsideTheStore | Reach::OriginOnly => None,
-    };
-    open_base(sources.context.layout, base?)
+    }
 }
 
 /// Where the mirror of a repository lies, if there is one.

@@ -61,6 +61,8 @@ pub(crate) struct FetchStats {
     pub(crate) written: u64,
     /// Files linked from another entry.
     pub(crate) linked: u64,
+    /// How many of these were not read before.
+    pub(crate) unread: u64,
     /// Bytes received.
     pub(crate) received: u64,
     /// Which place had it, if anything was looked for.

@@ -25,6 +25,7 @@ mod exposed;
 mod declared;
 mod content;
 mod entries;
+mod noted;
 mod run;
 
 use modstore_core::findings::CodeList;

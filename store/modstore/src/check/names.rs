@@ -32,7 +32,7 @@ codes! { pub(super) CODES of Code:
 pub(super) const CHECK: Check = Check { codes: CODES, find, repair: RepairStep::None };
 
 /// Names in a home besides its directories.
-const FILES: [&str; 13] = [
+const FILES: [&str; 14] = [
     "modules.toml",
     "modules.lock",
     "format.json",
@@ -42,6 +42,7 @@ const FILES: [&str; 13] = [
     "condemned",
     "quarantine",
     "reserve",
+    "verified",
     "environments",
     "probes",
     "allowed.json",

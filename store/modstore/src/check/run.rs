@@ -16,6 +16,7 @@ use super::{
     finding::{Depth, Finding, Verification},
     home, leftovers as crash,
     names::FILE_SYSTEM,
+    noted,
     report::{RepairError, RepairReport},
     view::{VerifyError, VerifyOptions, View},
     work::Work,
@@ -23,7 +24,7 @@ use super::{
 use crate::{
     Context,
     acquire::Settings,
-    commit::State,
+    commit::{State, now},
     disk::{Layout, Lock, LockError},
 };
 
@@ -38,13 +39,16 @@ pub(crate) fn verify(
     if !home::has_store(context.layout) {
         return Ok(Verification::default());
     }
+    let begun = now();
     let mut view = View::first(context, options)?;
+    let read = noted::to_be_read(&view);
     let mut findings = search(&mut view)?;
     if findings.iter().any(may_be_a_writer) {
         let _lock = lock(context, options)?;
         view = View::second(view, &findings);
         findings = search(&mut view)?;
     }
+    noted::note(&view, &read, &findings, begun);
     findings.iter_mut().for_each(|finding| name_referrers(finding, &view));
     findings
         .sort_by(|a, b| (a.about.entry, &a.path, a.code).cmp(&(b.about.entry, &b.path, b.code)));

@@ -32,10 +32,13 @@ use super::{
 };
 use crate::{
     Context,
-    disk::{DiskError, Layout, Staged, Staging, is_directory, is_whole, read_own},
+    disk::{
+        DiskError, Layout, READ_WHOLE, Staged, Staging, is_directory, is_whole, read_own,
+        read_verified,
+    },
     model::{
         Attempt, Binding, Bound, Built, BuiltInput, Digest, Generation, Hold, KeptCommits,
-        LinkedPath, ModuleName, Sighting,
+        LinkedPath, ModuleName, Sighting, Verified,
     },
 };
 
@@ -212,6 +215,11 @@ impl Transaction {
         let (at, staging) = ((disk, layout, self.locked.barrier), &self.locked.staging);
         let shown = settle_kept(at, staging, changes)
             .and_then(|()| go_along(disk, layout, &prepared.companion))
+            .map(|()| {
+                // Nothing depends on it: what is not noted is not known.
+                let _ =
+                    prepared.verified.as_ref().map(|from| disk.rename(from, &layout.verified()));
+            })
             .and_then(|()| show(disk, layout, &prepared.switch));
         shown.map_err(|source| CommitError::Show { generation: next, source })?;
         let mut after = self.locked.state;
@@ -252,8 +260,33 @@ impl Transaction {
         let changes = changes.map(|(module, to)| (module, to.as_ref()));
         let lock = next_lock(&self.locked.layout, self.modules_after(), changes).print();
         self.locked.disk.create_file(&prepared.companion, lock.as_bytes())?;
+        prepared.verified = self.note_verified()?;
         self.locked.disk.symlink(&Layout::current_text(next), &prepared.switch)?;
         Ok(prepared)
+    }
+
+    /// Writes when the files of the entries that come were read. Those of the entries that are there stay as they are noted.
+    fn note_verified(&self) -> Result<Option<PathBuf>, DiskError> {
+        let Locked { disk, layout, state, staging, .. } = &self.locked;
+        if self.change.entering.is_empty() {
+            return Ok(None);
+        }
+        let mut all = read_verified(layout);
+        all.0.retain(|digest, _| state.entry(*digest).is_some());
+        // One of these that is there already stays, and was read unless it is large.
+        let is_new = |staged: &&Staged| {
+            state.entry(staged.digest()).is_none()
+                || self.change.corrupt.contains(&staged.digest())
+                || staged.bytes() <= READ_WHOLE
+        };
+        let entering = self.change.entering.values().filter(is_new);
+        let now = Verified::at(now());
+        all.0.extend(entering.map(|staged| {
+            (staged.digest(), staged.verified().cloned().unwrap_or_else(|| now.clone()))
+        }));
+        let path = staging.fresh().with_extension("verified");
+        disk.create_file(&path, all.print().as_bytes())?;
+        Ok(Some(path))
     }
 
     /// Adds the commits of entries that are there already to those that come: several commits may have one tree.
@@ -448,6 +481,8 @@ struct Prepared {
     switch: PathBuf,
     /// How entries were built.
     built: Vec<(PathBuf, Digest)>,
+    /// When entries were read. Nothing depends on it.
+    verified: Option<PathBuf>,
 }
 
 impl Prepared {
@@ -457,6 +492,7 @@ impl Prepared {
             companion: generation.with_extension("companion"),
             switch: generation.with_extension("link"),
             built: Vec::new(),
+            verified: None,
             generation,
         }
     }

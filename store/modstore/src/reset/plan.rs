@@ -54,7 +54,7 @@ pub(crate) fn plan(layout: &Layout, declares: bool) -> Result<PurgePlan, DiskErr
         match name.to_str().unwrap_or_default() {
             "current" if path.is_symlink() || path.is_file() => plan.remove.push(path),
             "journal" | "format.json" | "format.json.new" | "modules.lock" | "condemned"
-            | "reserve" | "allowed.json" => plan.remove.push(path),
+            | "reserve" | "verified" | "allowed.json" => plan.remove.push(path),
             "modules.toml" if declares => {
                 plan.stay.push(Stay::new(path, "it is what you have declared"));
             }

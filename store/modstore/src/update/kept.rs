@@ -17,9 +17,9 @@ use super::{
 };
 use crate::{
     acquire::FetchStats,
-    disk::{is_directory, is_right, is_usable, is_whole, place},
+    disk::{READ_WHOLE, is_directory, is_right, is_usable, is_whole, place, read_verified},
     keep::{KeepError, KeptError, LinkedTree, conflicts, make_room, names_stored, points},
-    model::{Binding, Bound, Digest, Kept, KeptPath, Manifest},
+    model::{Binding, Bound, Digest, Kept, KeptPath, Manifest, Verified},
 };
 
 /// What a module that keeps something is to be.
@@ -83,6 +83,13 @@ fn become_kept(
             Some(staged) => staged,
             None => wanted.tree.stage(store.disk, staging, root)?,
         };
+        let staged = match manifest.size() > READ_WHOLE {
+            true => match source_verified(context, source, trees) {
+                Some(verified) => staged.read_earlier(verified),
+                None => staged,
+            },
+            false => staged,
+        };
         trees.insert(digest, staged);
     }
     let conflicts =
@@ -101,6 +108,19 @@ fn become_kept(
     };
     warnings.extend(told);
     Ok(Outcome::changed(wanted.to, warnings, stats))
+}
+
+/// When the files of a module's source were read; nothing, if all of them were now.
+fn source_verified(
+    context: &UpdateContext<'_>,
+    source: &Binding,
+    trees: &Trees,
+) -> Option<Verified> {
+    let digest = source.digest()?;
+    match trees.get(&digest) {
+        Some(staged) => staged.verified().cloned(),
+        None => Some(read_verified(context.store.layout).0.remove(&digest).unwrap_or_default()),
+    }
 }
 
 /// What the module is to be whose source is there, and is `source`; nothing other than that, where it keeps nothing.

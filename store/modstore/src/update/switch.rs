@@ -18,7 +18,7 @@ use crate::{
     Context,
     commit::{BeginError, Change, State, Transaction, is_unfinished, now, shown},
     declare,
-    disk::{LockError, Staging, is_right, is_usable, is_whole, use_reserve},
+    disk::{LockError, Staged, Staging, is_right, is_usable, is_whole, use_reserve},
     environment::SyncReport,
     events::Event,
     model::{Declarations, Digest, Generation, ModuleName, causes},
@@ -158,11 +158,12 @@ impl Switch<'_> {
     /// ones only if there are doubts, and no lock is held.
     fn corrupt(&self, trees: &Trees, doubts: bool) -> BTreeSet<Digest> {
         let layout = self.context.layout;
-        let is_corrupt = |digest: &Digest| match doubts {
-            true => !is_right(layout, *digest),
-            false => is_whole(layout, *digest) && !is_usable(layout, *digest),
+        let is_corrupt = |digest: Digest, staged: &Staged| match doubts {
+            true => !is_right(layout, digest),
+            false => is_whole(layout, digest) && (staged.replaces() || !is_usable(layout, digest)),
         };
-        trees.keys().copied().filter(is_corrupt).collect()
+        let corrupt = trees.iter().filter(|(digest, staged)| is_corrupt(**digest, staged));
+        corrupt.map(|(digest, _)| *digest).collect()
     }
 
     /// Leaves alone what another process has changed since this update looked: what it did counts as done after this
