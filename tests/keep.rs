@@ -293,6 +293,41 @@ fn what_is_kept_may_change_and_end_and_begin_again() {
 }
 
 #[test]
+fn set_adds_paths_to_keep_and_takes_them_away_and_the_next_update_does_it() {
+    let world = World::keeping("[\"cache/\"]");
+    world.update();
+    let set = |arguments: &[&str], exit| {
+        world.home.run(&[&["--json", "set", "node"], arguments].concat()).fails(exit)
+    };
+    let told = set(&["--keep", "user/**", "--keep", "settings.json"], 0).json();
+    assert_eq!(told["keep"], json!(["cache/**", "user/**", "settings.json"]));
+    assert_eq!(told["next"]["change"], "updated", "{told:#}");
+    world.update();
+    world.write("user/mine", "mine");
+    world.write("settings.json", "mine");
+    let told = set(&["--no-keep", "settings.json", "--no-keep", "cache/"], 0).json();
+    assert_eq!(told["keep"], json!(["user/**"]));
+    world.update();
+    assert!(!world.own("settings.json").exists() && world.state("settings.json").exists());
+    assert_eq!(world.read("user/mine"), "mine");
+    let text = fs::read_to_string(world.home.path().join("modules.toml")).unwrap();
+    for (bad, says) in [
+        (["--keep", "../x"], "not a path that a module can keep"),
+        (["--keep", "**"], "the whole module"),
+        (["--no-keep", "other/"], "does not keep `other/**`"),
+    ] {
+        let told = set(&bad, 2);
+        assert!(told.stdout.contains(says), "{bad:?}: {}", told.stdout);
+    }
+    assert_eq!(fs::read_to_string(world.home.path().join("modules.toml")).unwrap(), text);
+    let both = world.home.run(&["set", "node", "--keep", "x", "--ref", "v1"]).fails(2);
+    assert!(both.stderr.contains("cannot be used with"), "{}", both.stderr);
+    let plain = world.home.run(&["set", "node", "--no-keep", "user/**"]).ok().stdout;
+    assert!(plain.contains("which keeps nothing"), "{plain}");
+    world.is_sound();
+}
+
+#[test]
 fn a_removed_module_leaves_what_it_has_written_until_a_person_deletes_it() {
     let world = World::keeping(r#"["user/**"]"#);
     world.update();

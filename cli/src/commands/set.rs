@@ -3,8 +3,8 @@
 use std::io;
 
 use clap::Args;
-use modstore::{ModuleName, Source, errors::SetError};
-use modstore_core::model::{Declared, Reference, Subdirectory};
+use modstore::{ModuleName, Source, Store, errors::SetError};
+use modstore_core::model::{Declared, KeptPattern, Reference, Subdirectory};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -17,13 +17,13 @@ use super::{
 use crate::{
     context::Context,
     exit::Exit,
-    json::{Failed, Hold},
+    json::{Failed, Hold, texts},
     output::Answer,
     page::Page,
     report::Failure,
 };
 
-/// Change where a declared module comes from
+/// Change where a declared module comes from, or which of its paths survive updates
 ///
 /// Edits modules.toml and keeps comments and everything else in it. Fetches nothing: it asks the repository what the
 /// new source stands for, says what the next update will do, and refuses a branch or tag that does not exist.
@@ -33,13 +33,19 @@ Examples:
   modstore set weather --ref v2
   modstore set weather --ref HEAD                    (the repository's default branch)
   modstore set weather --subdirectory modules/weather
-  modstore set weather --source git+https://example.com/me/fork@main")]
+  modstore set weather --source git+https://example.com/me/fork@main
+  modstore set weather --keep 'user/**' --keep settings.json
+  modstore set weather --no-keep settings.json")]
 pub(crate) struct SetArgs {
     /// The module
     #[arg(value_name = "NAME")]
     name: ModuleName,
     /// Another source
-    #[arg(long, value_name = "SOURCE", required_unless_present_any = ["reference", "subdirectory"])]
+    #[arg(
+        long,
+        value_name = "SOURCE",
+        required_unless_present_any = ["reference", "subdirectory", "keep", "no_keep"]
+    )]
     source: Option<String>,
     /// The branch, tag or commit; HEAD for the default branch
     #[arg(long = "ref", value_name = "REF")]
@@ -47,6 +53,12 @@ pub(crate) struct SetArgs {
     /// The part of the source that is the module; `.` for all of it
     #[arg(long, value_name = "DIR")]
     subdirectory: Option<String>,
+    /// A path that the module may write to and that survives updates: `user/**`, `settings.json`, `data/*.db`
+    #[arg(long, value_name = "PATTERN", conflicts_with_all = ["source", "reference", "subdirectory"])]
+    keep: Vec<String>,
+    /// A path that is not to survive updates any longer; what the module wrote there stays in the store's `state/`
+    #[arg(long, value_name = "PATTERN", conflicts_with_all = ["source", "reference", "subdirectory"])]
+    no_keep: Vec<String>,
 }
 
 /// The answer of `set`.
@@ -59,6 +71,8 @@ pub(crate) struct SetAnswer {
     from: String,
     /// The source in modules.toml now, without secrets.
     to: String,
+    /// The paths that the module keeps now.
+    keep: Vec<String>,
     /// The directory that stands in for the source; null if the module is not linked.
     linked: Option<String>,
     /// Why the next update leaves the module as it is; null if it is not held.
@@ -82,7 +96,13 @@ impl Runnable for SetArgs {
                 .output
                 .warn("the secret in the source is not kept; use a git credential helper");
         }
-        let set = store.set(&self.name, &wanted, &context.progress(), context.cancel());
+        let (kept, not_kept) = (patterns(&self.keep)?, patterns(&self.no_keep)?);
+        let (events, cancel) = (context.progress(), context.cancel());
+        let set = if kept.is_empty() && not_kept.is_empty() {
+            store.set(&self.name, &wanted, &events, cancel)
+        } else {
+            store.set_kept(&self.name, (&kept, &not_kept), &events, cancel)
+        };
         let set = match set {
             Ok(set) => set,
             Err(SetError::Refused(failed)) => {
@@ -96,6 +116,7 @@ impl Runnable for SetArgs {
             module: self.name.to_string(),
             from: set.before,
             to: set.after,
+            keep: self.kept_now(&store)?,
             linked: declared.linked.as_ref().map(|path| path.display().to_string()),
             hold: set.next.hold.as_ref().map(Hold::from),
             next: OutdatedModule::from(&set.next),
@@ -103,7 +124,24 @@ impl Runnable for SetArgs {
     }
 }
 
+/// The patterns of paths to keep, as they were typed.
+fn patterns(texts: &[String]) -> Result<Vec<KeptPattern>, Failure> {
+    let read = |text: &String| {
+        text.parse::<KeptPattern>().map_err(|error| {
+            let message = format!("`{text}` is not a path that a module can keep");
+            Failure::new(Exit::Usage, message).because(vec![error.to_string()])
+        })
+    };
+    texts.iter().map(read).collect()
+}
+
 impl SetArgs {
+    fn kept_now(&self, store: &Store) -> Result<Vec<String>, Failure> {
+        let declared = store.declarations()?;
+        let keep = declared.get(&self.name).map(|declared| texts(declared.keep.patterns()));
+        Ok(keep.unwrap_or_default())
+    }
+
     /// The source that the options ask for.
     fn wanted(&self, declared: &Declared) -> Result<Source, Failure> {
         let mut wanted = match &self.source {
@@ -169,7 +207,11 @@ fn part(text: &str) -> Result<Option<Subdirectory>, Failure> {
 
 impl Answer for SetAnswer {
     fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
-        writeln!(to, "{}: {} → {}", self.module, self.from, self.to)?;
+        match (self.from == self.to, self.keep.is_empty()) {
+            (false, _) => writeln!(to, "{}: {} → {}", self.module, self.from, self.to)?,
+            (true, true) => writeln!(to, "{}: {}, which keeps nothing", self.module, self.to)?,
+            (true, false) => writeln!(to, "{} keeps {}", self.module, self.keep.join(", "))?,
+        }
         let name = &self.module;
         if let Some(linked) = &self.linked {
             return writeln!(to, "it stays linked to {linked} until `modstore unlink {name}`");

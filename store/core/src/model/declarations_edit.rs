@@ -8,11 +8,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, Value};
+use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
 use super::source::written_path;
 use super::toml_fields::{self, TomlFault};
-use super::{Contents, ModuleName, Source};
+use super::{Contents, Keep, KeptPattern, ModuleName, Source};
 
 /// What a file that `add` makes begins with.
 const HEADER: &str = "\
@@ -45,6 +45,14 @@ pub enum EditError {
     /// There is nothing to unlink.
     #[error("module `{0}` is not linked")]
     NotLinked(ModuleName),
+    /// The path is not kept, so that it cannot be left out.
+    #[error("module `{module}` does not keep {kept}")]
+    NotKept {
+        /// The module.
+        module: ModuleName,
+        /// The path.
+        kept: String,
+    },
     /// TOML holds only Unicode text.
     #[error("the path {} is not Unicode text, and modules.toml can hold no other", .0.display())]
     PathText(PathBuf),
@@ -165,6 +173,46 @@ pub fn unlink_module(text: &str, name: &ModuleName) -> Result<String, EditError>
     let mut document = document(text)?;
     let removed = module_of(&mut document, name)?.remove("linked");
     removed.map(|_| document.to_string()).ok_or_else(|| EditError::NotLinked(name.clone()))
+}
+
+/// The text with module `name` keeping these paths as well, and the others not any more.
+///
+/// # Errors
+/// See [`EditError`].
+pub fn keep_paths(
+    text: &str,
+    name: &ModuleName,
+    (kept, not_kept): (&[KeptPattern], &[KeptPattern]),
+) -> Result<String, EditError> {
+    let not_kept_by = |kept| EditError::NotKept { module: name.clone(), kept };
+    let mut document = document(text)?;
+    let module = module_of(&mut document, name)?;
+    let mut list = match module.get(Keep::KEY) {
+        None => Array::new(),
+        Some(item) => {
+            let list = item.as_array().ok_or_else(|| not_kept_by("a list of paths".to_owned()))?;
+            list.clone()
+        }
+    };
+    let pattern = |value: &Value| value.as_str()?.parse::<KeptPattern>().ok();
+    for gone in not_kept {
+        let before = list.len();
+        list.retain(|value| pattern(value).as_ref() != Some(gone));
+        if list.len() == before {
+            return Err(not_kept_by(format!("`{gone}`")));
+        }
+    }
+    for new in kept {
+        if !list.iter().any(|value| pattern(value).as_ref() == Some(new)) {
+            list.push(new.to_string());
+        }
+    }
+    if list.is_empty() {
+        module.remove(Keep::KEY);
+    } else {
+        set_value(module, Keep::KEY, list.into());
+    }
+    Ok(document.to_string())
 }
 
 /// `text` as `change` makes it, with the line ends that it had, and the byte order mark.
@@ -327,6 +375,30 @@ mod tests {
             let removed = with_same_line_ends(&added, |text| remove_module(text, &name)).unwrap();
             assert_eq!(removed.trim_end(), text.trim_end());
         }
+    }
+
+    #[test]
+    fn paths_to_keep_come_and_go_and_all_else_stays() {
+        let name = "a".parse().unwrap();
+        let pattern = |text: &str| text.parse::<KeptPattern>().unwrap();
+        let text = "# mine\n[modules.a] # it\nsource = '/x' # here\n";
+        let change = |text: &str, kept: &[&str], not: &[&str]| {
+            let read = |texts: &[&str]| texts.iter().map(|it| pattern(it)).collect::<Vec<_>>();
+            keep_paths(text, &name, (&read(kept), &read(not)))
+        };
+        let one = change(text, &["user/", "x.json"], &[]).unwrap();
+        assert_eq!(one, format!("{text}keep = [\"user/**\", \"x.json\"]\n"));
+        assert_eq!(change(&one, &["user/**"], &[]).unwrap(), one, "it is kept already");
+        let two = change(&one, &["*.db"], &["user/"]).unwrap();
+        assert!(
+            two.ends_with("keep = [ \"x.json\", \"*.db\"]\n")
+                || two.contains("[\"x.json\", \"*.db\"]"),
+            "{two}"
+        );
+        let none = change(&two, &[], &["x.json", "*.db"]).unwrap();
+        assert_eq!(none, text);
+        let missing = change(text, &[], &["user/"]).unwrap_err().to_string();
+        assert_eq!(missing, "module `a` does not keep `user/**`");
     }
 
     #[test]

@@ -72,7 +72,7 @@ pub use build_spec::{BuildSpec, command_line};
 pub use contents::{Contents, Submodules};
 pub use declarations::{DeclarationFault, Declarations, Declared, ParseDeclarationsError};
 pub use declarations_edit::{
-    EditError, add_module, add_modules, link_module, remove_module, unlink_module,
+    EditError, add_module, add_modules, keep_paths, link_module, remove_module, unlink_module,
     with_same_line_ends,
 };
 pub use declared_probe::DeclaredProbe;

@@ -6,9 +6,9 @@
 use crate::{
     Cancel, Store,
     access::AccessError,
-    declare::{self, DeclareError},
+    declare::{self, DeclareError, Edited},
     events::Events,
-    model::{self, EditError, ModuleName, Source, Stage},
+    model::{self, EditError, KeptPattern, ModuleName, Source, Stage},
     update::{Failed, Outdated, UpdateError},
 };
 
@@ -61,11 +61,44 @@ impl Store {
         let written = declare::as_written(self.layout(), source);
         let change = |text: &str| model::add_module(text, name, &written);
         let edited = declare::edit(self.editing(cancel), name, change)?;
+        let (before, after) = (before, source.to_toml_text());
+        self.or_undo(edited, name, (before, after), (events, cancel))
+    }
+
+    /// Declares that a module keeps these paths as well, and the others not any more.
+    ///
+    /// # Errors
+    /// `modules.toml` is as it was.
+    pub fn set_kept(
+        &self,
+        name: &ModuleName,
+        (kept, not_kept): (&[KeptPattern], &[KeptPattern]),
+        events: &dyn Events,
+        cancel: &Cancel,
+    ) -> Result<Set, SetError> {
+        let (_, _leftovers) = self.begin(events, cancel)?;
+        let declared = self.declarations()?;
+        let not_declared = || DeclareError::Edit(EditError::NotDeclared(name.clone()));
+        let source = declared.get(name).ok_or_else(not_declared)?.source.to_toml_text();
+        let change = |text: &str| model::keep_paths(text, name, (kept, not_kept));
+        let edited = declare::edit(self.editing(cancel), name, change)?;
+        self.or_undo(edited, name, (source.clone(), source), (events, cancel))
+    }
+
+    /// What the next update would do, unless it shows that there is no such source: then the edit is undone.
+    fn or_undo(
+        &self,
+        edited: Edited,
+        name: &ModuleName,
+        (before, after): (String, String),
+        (events, cancel): (&dyn Events, &Cancel),
+    ) -> Result<Set, SetError> {
+        let not_declared = || DeclareError::Edit(EditError::NotDeclared(name.clone()));
         let asked = self.outdated(std::slice::from_ref(name), events, cancel);
         let asked = asked.map(|modules| modules.into_iter().next());
         let refused = match asked {
             Ok(Some(next)) => match next.failed().filter(is_wrong) {
-                None => return Ok(Set { before, after: source.to_toml_text(), next }),
+                None => return Ok(Set { before, after, next }),
                 Some(failed) => SetError::Refused(Box::new(failed)),
             },
             // Another process has removed it meanwhile.
