@@ -104,7 +104,10 @@ fn an_id_of_a_sha_256_repository_is_refused_by_name_before_anything_is_asked() {
         let args = [&["update", "--tier", &url, "--json"], only].concat();
         let answer = home.run(&args).fails(1).json();
         let failed = &answer["failed"][0];
-        assert_eq!((&failed["class"], &failed["code"]), (&"permanent".into(), &"source".into()));
+        assert_eq!(
+            (&failed["class"], &failed["code"]),
+            (&"permanent".into(), &"object-format".into())
+        );
         let said = failed.to_string();
         assert!(said.contains(&format!("{id} has 64 digits")), "{said}");
     }

@@ -102,7 +102,7 @@ fn a_commit_that_is_not_named_has_the_code_of_its_cause() {
     for (error, expected) in [
         (RemoteError::Address { url: url(), source: None }, FailureCode::Source),
         (RemoteError::Forbidden { url: url(), scheme: word() }, FailureCode::Source),
-        (RemoteError::Sha256Id { id: word() }, FailureCode::Source),
+        (RemoteError::Sha256Id { id: word() }, FailureCode::ObjectFormat),
         (RemoteError::Offline { url: url() }, FailureCode::Offline),
         (failed, FailureCode::Authentication),
         (

@@ -136,10 +136,10 @@ impl RemoteError {
     #[must_use]
     pub const fn code(&self) -> FailureCode {
         match self {
-            Self::Address { .. }
-            | Self::Forbidden { .. }
-            | Self::SecretInAddress { .. }
-            | Self::Sha256Id { .. } => FailureCode::Source,
+            Self::Address { .. } | Self::Forbidden { .. } | Self::SecretInAddress { .. } => {
+                FailureCode::Source
+            }
+            Self::Sha256Id { .. } => FailureCode::ObjectFormat,
             Self::Offline { .. } => FailureCode::Offline,
             Self::Failed { source, .. } => source.code(),
             Self::NoSuchRef { .. } => FailureCode::NoSuchReference,

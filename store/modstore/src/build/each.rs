@@ -90,7 +90,7 @@ pub(crate) fn key_of_all<'k>(keys: impl ExactSizeIterator<Item = (&'k str, Diges
 
 /// What was made of one input.
 #[derive(Debug)]
-pub(crate) struct Part<'a> {
+pub(crate) struct BuiltPart<'a> {
     pub(crate) input: &'a str,
     /// The tree that has its files.
     pub(crate) root: PathBuf,
@@ -110,8 +110,8 @@ impl JoinedTree {
     ///
     /// # Errors
     /// Two of them have other things at one path.
-    pub(crate) fn of(parts: &[Part<'_>]) -> Result<Self, BuildError> {
-        let mut all: BTreeMap<&BString, (&Part<'_>, &TreeFile)> = BTreeMap::new();
+    pub(crate) fn of(parts: &[BuiltPart<'_>]) -> Result<Self, BuildError> {
+        let mut all: BTreeMap<&BString, (&BuiltPart<'_>, &TreeFile)> = BTreeMap::new();
         for part in parts {
             for file in &part.files {
                 match all.get(&file.path) {
@@ -179,7 +179,7 @@ impl JoinedTree {
     }
 }
 
-fn twice(path: &BString, one: &Part<'_>, other: &Part<'_>) -> BuildError {
+fn twice(path: &BString, one: &BuiltPart<'_>, other: &BuiltPart<'_>) -> BuildError {
     let inputs = [one.input.to_owned(), other.input.to_owned()];
     BuildError::SameOutput { path: path.clone(), inputs }
 }
@@ -188,17 +188,17 @@ fn twice(path: &BString, one: &Part<'_>, other: &Part<'_>) -> BuildError {
 mod tests {
     use super::*;
 
-    fn part<'a>(input: &'a str, files: &[(&str, &str)]) -> Part<'a> {
+    fn part<'a>(input: &'a str, files: &[(&str, &str)]) -> BuiltPart<'a> {
         let files = files.iter().map(|(path, content)| TreeFile {
             path: (*path).into(),
             kind: FileKind::File,
             size: content.len() as u64,
             content: ContentHash::of(content.as_bytes()),
         });
-        Part { input, root: PathBuf::new(), files: files.collect() }
+        BuiltPart { input, root: PathBuf::new(), files: files.collect() }
     }
 
-    fn joined(parts: &[Part<'_>]) -> Result<Vec<String>, String> {
+    fn joined(parts: &[BuiltPart<'_>]) -> Result<Vec<String>, String> {
         let joined = JoinedTree::of(parts).map_err(|error| error.to_string())?;
         Ok(joined.manifest.files().iter().map(|file| file.path.to_string()).collect())
     }

@@ -10,7 +10,7 @@ mod built;
 mod each;
 mod run;
 
-pub(crate) use each::{EachInput, JoinedTree, Part, key_of_all};
+pub(crate) use each::{BuiltPart, EachInput, JoinedTree, key_of_all};
 pub use error::BuildError;
 pub(crate) use inputs::{Material, key_but_for_source, key_of};
 pub(crate) use recipe::{Recipe, Toolchains, conditions, failing_at, is_built_of, is_built_so};

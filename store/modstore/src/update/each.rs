@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     build::{
-        self, BuildError, EachInput, JoinedTree, Part, Recipe, conditions, failing_at,
+        self, BuildError, BuiltPart, EachInput, JoinedTree, Recipe, conditions, failing_at,
         key_but_for_source, key_of_all,
     },
     disk::{Staged, read_manifest},
@@ -344,12 +344,16 @@ impl EachRun<'_, '_> {
             Came::Made(built) => {
                 let (root, files) = (built.staged.tree().to_owned(), built.staged.manifest()?);
                 let files = files.files().to_vec();
-                Some((Part { input: input.path, root, files }, built.key, built.read.as_slice()))
+                Some((
+                    BuiltPart { input: input.path, root, files },
+                    built.key,
+                    built.read.as_slice(),
+                ))
             }
             Came::Ready | Came::Failed(_) | Came::Waiting(_) => {
                 let Usable { output, files } = input.usable()?.clone();
                 let root = layout.entry(output.entry);
-                Some((Part { input: input.path, root, files }, output.key, &output.read))
+                Some((BuiltPart { input: input.path, root, files }, output.key, &output.read))
             }
         });
         let (parts, used): (Vec<_>, Vec<_>) =
@@ -361,7 +365,7 @@ impl EachRun<'_, '_> {
         let key = key_of_all(parts.iter().zip(&used).map(|(part, (key, _))| (part.input, *key)));
         match self.join(&parts, key) {
             Ok((outcome, staged, digest)) => {
-                let names = |part: &Part<'_>| {
+                let names = |part: &BuiltPart<'_>| {
                     part.files.iter().map(|file| file.path.to_string()).collect::<Vec<_>>()
                 };
                 let made = parts.iter().zip(used).map(|(part, (key, read))| {
@@ -397,7 +401,7 @@ impl EachRun<'_, '_> {
     /// The module with these parts.
     fn join(
         &self,
-        parts: &[Part<'_>],
+        parts: &[BuiltPart<'_>],
         key: Digest,
     ) -> Result<(Outcome, Option<Staged>, Digest), BuildError> {
         let context = self.builds.context;
