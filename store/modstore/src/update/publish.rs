@@ -27,8 +27,8 @@ use crate::{
     tier::{PublishTo, Tiers},
 };
 
-/// So many packs are written and published at once.
-const AT_ONCE: usize = 8;
+/// So many packs are written and published at once: most of the time is that of the way to the tier.
+const AT_ONCE: usize = 32;
 
 /// A pack is handed to the disk in pieces of this size.
 const PIECE: usize = 256 << 10;
