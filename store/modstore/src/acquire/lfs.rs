@@ -10,10 +10,7 @@ use super::{
     repository::{self, MirrorPaths},
     tiered::LargeFiles,
 };
-use crate::{
-    events::Step,
-    model::{Contents, ModuleName, RefName, RemoteUrl},
-};
+use crate::model::{Contents, ModuleName, RefName, RemoteUrl};
 
 /// Fills in the large files of a commit's own tree that came from `url`, where a reference may have led to it, from `base` or from where the repository keeps
 /// them; or lists them, where only their pointers are wanted.
@@ -33,11 +30,7 @@ pub(super) fn fill(
     if !contents.lfs {
         return Ok(planted.list_large_files(into, context.cancel)?);
     }
-    let on_step = |step: Step<'_>| {
-        if let Some(module) = modules.first() {
-            repository::report(context.events, module, step);
-        }
-    };
+    let on_step = repository::reporting(context.events, modules.first().copied());
     let source = sources.network()?.content_source(&url.expose(), context.cancel);
     let source = source.map_err(AcquireError::from)?.of_reference(reference.map(RefName::as_str));
     let other = LargeFiles { sources, origin: &origin };

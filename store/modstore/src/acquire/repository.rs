@@ -176,12 +176,8 @@ pub(super) fn fetch(
     let session = connected(sources, upstream, &wanted, modules)?;
     let paths = MirrorPaths::of(context.layout, origin);
     let into = destination(sources, origin, &paths, part_of)?;
-    let module = modules.first();
-    let on_step = |step: Step<'_>| {
-        if let Some(module) = module {
-            report(context.events, module, step);
-        }
-    };
+    let module = modules.first().copied();
+    let on_step = reporting(context.events, module);
     // From here on it is no longer the listing that is waited for.
     if let Some(module) = module {
         let step = Step::Receiving { bytes: 0, objects: 0, of: None };
@@ -268,10 +264,16 @@ pub(super) fn destination<'d>(
     })
 }
 
-/// Reports the progress of a fetch for a module.
-pub(super) fn report(events: &dyn Events, module: &ModuleName, step: Step<'_>) {
-    events.happened(match step {
-        Step::WaitingForLock { holder } => Event::Waiting { holder },
-        step => Event::Module { module, step },
-    });
+/// Reports the progress of a fetch for a module, if it is for one.
+pub(super) fn reporting<'r>(
+    events: &'r dyn Events,
+    module: Option<&'r ModuleName>,
+) -> impl Fn(Step<'_>) + 'r {
+    move |step| {
+        let Some(module) = module else { return };
+        events.happened(match step {
+            Step::WaitingForLock { holder } => Event::Waiting { holder },
+            step => Event::Module { module, step },
+        });
+    }
 }

@@ -322,11 +322,7 @@ fn from_same(
     (part_of, of): (PartOf<'_>, &Superproject<'_>),
 ) -> Result<FromBase, SourceError> {
     let context = sources.context;
-    let on_step = |step: Step<'_>| {
-        if let Some(module) = of.modules.first() {
-            repository::report(context.events, module, step);
-        }
-    };
+    let on_step = repository::reporting(context.events, of.modules.first().copied());
     let paths = MirrorPaths::of(context.layout, &commit.origin);
     let into = repository::destination(sources, &commit.origin, &paths, Some(part_of))?;
     Ok(commit_from_base(base, into, &on_step, context.cancel)?)
@@ -341,11 +337,7 @@ fn plant_other(
     of: &Superproject<'_>,
 ) -> Result<PlantedCommit, SourceError> {
     let context = sources.context;
-    let on_step = |step: Step<'_>| {
-        if let Some(module) = of.modules.first() {
-            repository::report(context.events, module, step);
-        }
-    };
+    let on_step = repository::reporting(context.events, of.modules.first().copied());
     let paths = MirrorPaths::of(context.layout, &commit.origin);
     let into = repository::destination(sources, &commit.origin, &paths, Some(part_of))?;
     let base = of.base.and_then(|base| base.submodule(part_of.1));

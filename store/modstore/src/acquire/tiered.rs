@@ -17,7 +17,6 @@ use super::{
 use crate::{
     Context,
     disk::Verb,
-    events::Step,
     model::{ArchiveSource, Digest, ModuleName, Origin, RemoteUrl, Revision},
     tier::{LONG_PACK, Refusal, Tiers},
 };
@@ -34,11 +33,7 @@ pub(super) fn commit(
     let asked = tiers(sources, origin.as_str()).filter(|tiers| tiers.may_give(origin.as_str()));
     let Some(tiers) = asked else { return Ok(None) };
     let context = sources.context;
-    let on_step = |step: Step<'_>| {
-        if let Some(module) = module {
-            repository::report(context.events, module, step);
-        }
-    };
+    let on_step = repository::reporting(context.events, module);
     let paths = MirrorPaths::of(context.layout, origin);
     let into = repository::destination(sources, origin, &paths, part_of)?;
     let wanted = Wanted { tiers, context, origin, revision, into, on_step: &on_step };

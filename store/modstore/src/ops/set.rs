@@ -55,9 +55,7 @@ impl Store {
         cancel: &Cancel,
     ) -> Result<Set, SetError> {
         let (_, _leftovers) = self.begin(events, cancel)?;
-        let declared = self.declarations()?;
-        let not_declared = || DeclareError::Edit(EditError::NotDeclared(name.clone()));
-        let before = declared.get(name).ok_or_else(not_declared)?.source.to_toml_text();
+        let before = self.declared_source(name)?;
         let written = declare::as_written(self.layout(), source);
         let change = |text: &str| model::add_module(text, name, &written);
         let edited = declare::edit(self.editing(cancel), name, change)?;
@@ -77,12 +75,16 @@ impl Store {
         cancel: &Cancel,
     ) -> Result<Set, SetError> {
         let (_, _leftovers) = self.begin(events, cancel)?;
-        let declared = self.declarations()?;
-        let not_declared = || DeclareError::Edit(EditError::NotDeclared(name.clone()));
-        let source = declared.get(name).ok_or_else(not_declared)?.source.to_toml_text();
+        let source = self.declared_source(name)?;
         let change = |text: &str| model::keep_paths(text, name, (kept, not_kept));
         let edited = declare::edit(self.editing(cancel), name, change)?;
         self.or_undo(edited, name, (source.clone(), source), (events, cancel))
+    }
+
+    fn declared_source(&self, name: &ModuleName) -> Result<String, SetError> {
+        let declared = self.declarations()?;
+        let not_declared = || DeclareError::Edit(EditError::NotDeclared(name.clone()));
+        Ok(declared.get(name).ok_or_else(not_declared)?.source.to_toml_text())
     }
 
     /// What the next update would do, unless it shows that there is no such source: then the edit is undone.

@@ -136,6 +136,13 @@ impl Tiers {
         written.any(|tier| unlocked(&tier.old, is_of_it) || unlocked(&tier.wrong, is_of_it))
     }
 
+    /// Whether one of them has this object with more bytes than this, as far as that was seen.
+    pub(crate) fn is_longer_than(&self, key: &Key, bytes: u64) -> bool {
+        let is_long =
+            |lengths: &mut HashMap<Key, u64>| lengths.get(key).is_some_and(|it| *it > bytes);
+        self.tiers.iter().any(|tier| unlocked(&tier.lengths, is_long))
+    }
+
     /// Gives the bytes of an object to `take`, from the first tier whose bytes it takes. With them it is given a name for
     /// errors, and the number of the attempt, from 0.
     ///

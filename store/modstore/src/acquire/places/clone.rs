@@ -10,7 +10,6 @@ use crate::{
         places::FoundTree,
         repository::{self, MirrorPaths},
     },
-    events::Step,
     model::ModuleName,
 };
 
@@ -24,7 +23,7 @@ pub(super) fn find(
     let TreeKey::Commit { origin, revision, .. } = key else { return Ok(None) };
     let Some(clone) = sources.clones.get(&(origin.clone(), *revision)) else { return Ok(None) };
     let context = sources.context;
-    let on_step = |step: Step<'_>| repository::report(context.events, module, step);
+    let on_step = repository::reporting(context.events, Some(module));
     let paths = MirrorPaths::of(context.layout, origin);
     let into = repository::destination(sources, origin, &paths, None)?;
     let planted = commit_from_clone(clone, (*revision).into(), into, &on_step, context.cancel)?;

@@ -10,7 +10,6 @@ use crate::{
         places::FoundTree,
         repository::{self, MirrorPaths},
     },
-    events::Step,
     model::ModuleName,
 };
 
@@ -27,7 +26,7 @@ pub(super) fn find(
         return Ok(None);
     }
     let (context, commit) = (sources.context, (*revision).into());
-    let on_step = |step: Step<'_>| repository::report(context.events, module, step);
+    let on_step = repository::reporting(context.events, Some(module));
     let paths = MirrorPaths::of(context.layout, origin);
     let base = repository::base(sources, origin, base);
     let into = repository::destination(sources, origin, &paths, None)?;

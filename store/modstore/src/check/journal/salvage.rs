@@ -91,73 +91,67 @@ impl Salvage {
         retired.collect()
     }
 
-    /// The last try of each module, as far as it is in a frame.
-    pub(super) fn attempts(&self) -> Vec<Record> {
-        let mut attempts = BTreeMap::new();
+    /// The last record about each thing. `about` says what a record is about, and whether it holds or ends it.
+    fn last_of<'r, K: Ord>(
+        &'r self,
+        about: impl Fn(&'r Record) -> Option<(K, bool)>,
+    ) -> Vec<Record> {
+        let mut last = BTreeMap::new();
         for record in self.records() {
-            match record {
-                Record::Attempted { module, .. } => drop(attempts.insert(module, record)),
-                Record::Cleared { module } => drop(attempts.remove(module)),
-                Record::Checkpoint { .. } => attempts.clear(),
-                _ => {}
+            if matches!(record, Record::Checkpoint { .. }) {
+                last.clear();
+            }
+            match about(record) {
+                Some((key, true)) => drop(last.insert(key, record)),
+                Some((key, false)) => drop(last.remove(&key)),
+                None => {}
             }
         }
-        attempts.into_values().cloned().collect()
+        last.into_values().cloned().collect()
+    }
+
+    /// The last try of each module, as far as it is in a frame.
+    pub(super) fn attempts(&self) -> Vec<Record> {
+        self.last_of(|record| match record {
+            Record::Attempted { module, .. } => Some((module, true)),
+            Record::Cleared { module } => Some((module, false)),
+            _ => None,
+        })
     }
 
     /// The modules that updates leave as they are, as far as that is in a frame.
     pub(super) fn holds(&self) -> Vec<Record> {
-        let mut holds = BTreeMap::new();
-        for record in self.records() {
-            match record {
-                Record::Held { module, .. } => drop(holds.insert(module, record)),
-                Record::Released { module } => drop(holds.remove(module)),
-                Record::Checkpoint { .. } => holds.clear(),
-                _ => {}
-            }
-        }
-        holds.into_values().cloned().collect()
+        self.last_of(|record| match record {
+            Record::Held { module, .. } => Some((module, true)),
+            Record::Released { module } => Some((module, false)),
+            _ => None,
+        })
     }
 
     /// The links at places of hosts', as far as they are in a frame.
     pub(super) fn exposed(&self) -> Vec<Record> {
-        let mut exposed = BTreeMap::new();
-        for record in self.records() {
-            match record {
-                Record::Exposed { place, .. } => drop(exposed.insert(place, record)),
-                Record::Unexposed { place } => drop(exposed.remove(place)),
-                Record::Checkpoint { .. } => exposed.clear(),
-                _ => {}
-            }
-        }
-        exposed.into_values().cloned().collect()
+        self.last_of(|record| match record {
+            Record::Exposed { place, .. } => Some((place, true)),
+            Record::Unexposed { place } => Some((place, false)),
+            _ => None,
+        })
     }
 
     /// The commits that modules wait for, as far as they are in a frame.
     pub(super) fn sightings(&self) -> Vec<Record> {
-        let mut sightings = BTreeMap::new();
-        for record in self.records() {
-            match record {
-                Record::Sighted { module, .. } => drop(sightings.insert(module, record)),
-                Record::Unsighted { module } => drop(sightings.remove(module)),
-                Record::Checkpoint { .. } => sightings.clear(),
-                _ => {}
-            }
-        }
-        sightings.into_values().cloned().collect()
+        self.last_of(|record| match record {
+            Record::Sighted { module, .. } => Some((module, true)),
+            Record::Unsighted { module } => Some((module, false)),
+            _ => None,
+        })
     }
 
     /// What is known of the inputs of modules, as far as that is in a frame.
     pub(super) fn inputs(&self) -> Vec<Record> {
-        let mut inputs = BTreeMap::new();
-        for record in self.records() {
-            match record {
-                Record::Inputs { module, .. } => drop(inputs.insert(module, record)),
-                Record::Checkpoint { .. } => inputs.clear(),
-                _ => {}
-            }
-        }
-        inputs.into_values().cloned().collect()
+        self.last_of(|record| match record {
+            Record::Inputs { module, .. } => Some((module, true)),
+            _ => None,
+        })
     }
 
     /// The entries of the frames.

@@ -40,8 +40,17 @@ impl Publisher<'_> {
         modules: &[(&ModuleName, &Binding)],
         state: &State,
     ) -> Result<(), StagingError> {
+        let is_long = |(_, binding): &&(&ModuleName, &Binding)| {
+            let commit = binding.bound.fetched();
+            let key = commit.map(|commit| Key::commit(&commit.revision.to_string()));
+            key.is_some_and(|key| self.tiers.is_longer_than(&key, LONG_PACK))
+        };
+        let long: Vec<&(&ModuleName, &Binding)> = modules.iter().filter(is_long).collect();
+        if long.is_empty() {
+            return Ok(());
+        }
         let run = PublishRun::new(self, self.context.staging()?);
-        let thin = modules.iter().filter_map(|module| self.thin(&run, *module, state));
+        let thin = long.into_iter().filter_map(|module| self.thin(&run, *module, state));
         let thin: Vec<Thin<'_>> = thin.collect();
         in_parallel(AT_ONCE, &thin, |thin| self.put_thin(&run.staging, thin));
         Ok(())
