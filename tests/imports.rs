@@ -49,22 +49,11 @@ impl World {
         Self { home, server, repos, clones }
     }
 
-    fn git(&self, at: &Path, args: &[&str]) {
-        let mut command = self.home.command_of(Path::new("git"), args);
-        command.current_dir(at);
-        for role in ["AUTHOR", "COMMITTER"] {
-            command.env(format!("GIT_{role}_NAME"), "me");
-            command.env(format!("GIT_{role}_EMAIL"), "me@localhost");
-        }
-        let out = command.output().unwrap();
-        assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
-    }
-
     fn clone_of(&self, number: usize, extra: &[&str]) -> PathBuf {
         let to = self.clones.join(format!("tool-{number}"));
         let url = self.server.url(&format!("tool-{number}"));
         let place = to.to_str().unwrap();
-        self.git(&self.clones, &[&["clone", "-q"], extra, &[&url, place]].concat());
+        self.home.git(&self.clones, &[&["clone", "-q"], extra, &[&url, place]].concat());
         to
     }
 
@@ -107,18 +96,18 @@ fn of_forty_clones_with_every_oddity_nothing_is_lost_and_no_server_is_asked() {
     // submodules, 38 corrupt, 39 at a commit.
     world.clone_of(32, &["--depth", "1"]);
     let main = world.home.scratch().join("main");
-    world.git(&world.home.scratch(), &["clone", "-q", &server_url(33), main.to_str().unwrap()]);
-    world.git(
+    world.home.git(&world.home.scratch(), &["clone", "-q", &server_url(33), main.to_str().unwrap()]);
+    world.home.git(
         &main,
         &["worktree", "add", "-q", "--track", "-b", "wt", at(33).to_str().unwrap(), "origin/main"],
     );
     world.clone_of(34, &["--bare"]);
-    world.git(
+    world.home.git(
         &world.clone_of(35, &[]),
         &["remote", "set-url", "origin", "https://git.nowhere.invalid/o/r"],
     );
     let secret = "https://me:s3cr3t-token@git.nowhere.invalid/o/s";
-    world.git(&world.clone_of(36, &[]), &["remote", "set-url", "origin", secret]);
+    world.home.git(&world.clone_of(36, &[]), &["remote", "set-url", "origin", secret]);
     let module = world.repos.first().unwrap().rev("main").unwrap();
     let text = format!("[submodule \"vendor\"]\n\tpath = vendor\n\turl = {}\n", server_url(0));
     world
@@ -130,16 +119,16 @@ fn of_forty_clones_with_every_oddity_nothing_is_lost_and_no_server_is_asked() {
     let corrupt = world.clone_of(38, &[]);
     damage_packs(&corrupt);
     lose_object(&world, &at(7), "HEAD:below/same.txt");
-    world.git(&world.clone_of(39, &[]), &["checkout", "-q", "--detach"]);
+    world.home.git(&world.clone_of(39, &[]), &["checkout", "-q", "--detach"]);
     // And what people do in their clones.
     fs::write(at(0).join("main.txt"), "edited").unwrap();
     fs::write(at(1).join("new.txt"), "untracked").unwrap();
     fs::write(at(2).join("settings.local"), "ignored").unwrap();
     fs::write(at(3).join("below/same.txt"), "committed").unwrap();
-    world.git(&at(3), &["commit", "-qam", "mine"]);
+    world.home.git(&at(3), &["commit", "-qam", "mine"]);
     fs::create_dir(at(4).join("__pycache__")).unwrap();
     fs::write(at(4).join("__pycache__/a.pyc"), "made").unwrap();
-    world.git(&at(5), &["remote", "remove", "origin"]);
+    world.home.git(&at(5), &["remote", "remove", "origin"]);
 
     let before = snapshot(&world.clones);
     world.server.forget();
@@ -244,7 +233,7 @@ fn a_clone_that_could_run_programs_is_not_given_to_git() {
     for key in
         ["filter.x.clean", "filter.x.process", "core.fsmonitor", "core.sshCommand", "diff.external"]
     {
-        world.git(&clone, &["config", key, &touch]);
+        world.home.git(&clone, &["config", key, &touch]);
     }
     fs::write(clone.join(".git/info/attributes"), "* filter=x\n").unwrap();
     fs::write(clone.join("main.txt"), "edited").unwrap();
@@ -260,7 +249,7 @@ fn a_clone_that_could_run_programs_is_not_given_to_git() {
     let (becomes, why) = becomes(&done).remove("tool-0").unwrap();
     assert!(becomes == "link" && why.contains("filter"), "{becomes} {why}");
     for key in ["filter.x.clean", "filter.x.process"] {
-        world.git(&clone, &["config", "--unset", key]);
+        world.home.git(&clone, &["config", "--unset", key]);
     }
     world.import(&[]);
     assert!(!flag.exists(), "nothing of the clone was run");
@@ -312,7 +301,7 @@ fn each_layout_finds_its_clones_and_leaves_what_is_declared_otherwise() {
     ] {
         let to = root.join(layout).join(at);
         fs::create_dir_all(to.parent().unwrap()).unwrap();
-        world.git(&root, &["clone", "-q", &world.server.url("tool-0"), to.to_str().unwrap()]);
+        world.home.git(&root, &["clone", "-q", &world.server.url("tool-0"), to.to_str().unwrap()]);
         let directory = root.join(layout);
         let given =
             ["--json", "import", directory.to_str().unwrap(), "--layout", layout, "--dry-run"];
@@ -322,7 +311,7 @@ fn each_layout_finds_its_clones_and_leaves_what_is_declared_otherwise() {
     // Two of one name are told apart by what is above them, and a name that is taken stays what it is.
     let twin = root.join("sheldon/repos/github.com/you/tool-0");
     fs::create_dir_all(twin.parent().unwrap()).unwrap();
-    world.git(&root, &["clone", "-q", &world.server.url("tool-1"), twin.to_str().unwrap()]);
+    world.home.git(&root, &["clone", "-q", &world.server.url("tool-1"), twin.to_str().unwrap()]);
     world.home.declare(&[("me-tool-0", &format!("git+{}@other", world.server.url("tool-1")))]);
     let sheldon = root.join("sheldon");
     let told = world
@@ -373,7 +362,7 @@ fn modules_that_amplifier_takes_from_parts_of_a_repository_are_modules_of_their_
     fs::create_dir_all(&cache).unwrap();
     let clone = cache.join("tools-0123456789abcdef");
     let url = world.server.url("tool-0");
-    world.git(&cache, &["clone", "-q", "--depth", "1", &url, clone.to_str().unwrap()]);
+    world.home.git(&cache, &["clone", "-q", "--depth", "1", &url, clone.to_str().unwrap()]);
     let note = "{\"git_url\": \"https://me:s3cr3t-token@example.com/o/tools\"}";
     fs::write(clone.join(".amplifier_cache_meta.json"), note).unwrap();
     fs::create_dir(clone.join("modules/tool-a/tool_a.egg-info")).unwrap();
@@ -416,7 +405,7 @@ fn what_an_environment_has_from_the_clones_is_bound_in_their_place() {
     fs::create_dir_all(&cache).unwrap();
     let clone = cache.join("tools-0123456789abcdef");
     let url = world.server.url("tool-0");
-    world.git(&cache, &["clone", "-q", &url, clone.to_str().unwrap()]);
+    world.home.git(&cache, &["clone", "-q", &url, clone.to_str().unwrap()]);
     let venv = Venv::create(&world.home, &tools, &python, "environment");
     let part = clone.join("modules/tool-a");
     venv.uv_pip("install", &["-e", part.to_str().unwrap()]).ok();

@@ -36,24 +36,12 @@ impl World {
         fs::create_dir_all(project.join("src/mine")).unwrap();
         fs::write(project.join("src/mine/main.txt"), "mine").unwrap();
         let world = Self { home, server, repo, other, project };
-        world.git(&world.project, &["init", "-q", "-b", "main"]);
+        world.home.git(&world.project, &["init", "-q", "-b", "main"]);
         world
     }
 
     fn source(&self, name: &str) -> String {
         format!("git+{}@main", self.server.url(name))
-    }
-
-    fn git(&self, at: &Path, args: &[&str]) -> String {
-        let mut command = self.home.command_of(Path::new("git"), args);
-        command.current_dir(at);
-        for role in ["AUTHOR", "COMMITTER"] {
-            command.env(format!("GIT_{role}_NAME"), "me");
-            command.env(format!("GIT_{role}_EMAIL"), "me@localhost");
-        }
-        let out = command.output().unwrap();
-        assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
-        String::from_utf8(out.stdout).unwrap()
     }
 
     fn run_in(&self, project: &Path, args: &[&str]) -> Ran {
@@ -74,14 +62,14 @@ impl World {
         let world = Self::new();
         world.run(&["add", &world.source("tool"), "--name", "tool"]).ok();
         world.run(&["add", &format!("{}/src/mine", world.project.display())]).ok();
-        world.git(&world.project, &["add", "-A"]);
-        world.git(&world.project, &["commit", "-qm", "modules"]);
+        world.home.git(&world.project, &["add", "-A"]);
+        world.home.git(&world.project, &["commit", "-qm", "modules"]);
         world
     }
 
     fn clone_to(&self, name: &str) -> PathBuf {
         let to = self.home.scratch().join(name);
-        self.git(
+        self.home.git(
             &self.home.scratch(),
             &["clone", "-q", self.project.to_str().unwrap(), to.to_str().unwrap()],
         );
@@ -89,7 +77,7 @@ impl World {
     }
 
     fn status(&self, project: &Path) -> String {
-        self.git(project, &["status", "--porcelain", "--untracked-files=all"])
+        self.home.git(project, &["status", "--porcelain", "--untracked-files=all"])
     }
 }
 
@@ -155,8 +143,8 @@ fn a_command_about_one_module_leaves_what_others_have_locked() {
     let world = World::filled();
     world.run(&["add", &world.source("other"), "--name", "other"]).ok();
     let locked = world.other.rev("main").unwrap();
-    world.git(&world.project, &["add", "-A"]);
-    world.git(&world.project, &["commit", "-qm", "other"]);
+    world.home.git(&world.project, &["add", "-A"]);
+    world.home.git(&world.project, &["commit", "-qm", "other"]);
     // A fresh clone has none of it, and adds a third, removes one, updates one: `other` stays locked as it is.
     let clone = world.clone_to("clone");
     world.other.write(&[("main.txt", "2")]);
@@ -288,8 +276,8 @@ fn what_comes_with_a_repository_allows_nothing() {
     assert_eq!(granted.len(), 1, "what was allowed lies with the user: {granted:?}");
     assert!(granted_below(&world.project).is_empty());
     fs::copy(&granted[0], world.project.join(".modstore/allowed.json")).unwrap();
-    world.git(&world.project, &["add", "-A", "-f"]);
-    world.git(&world.project, &["commit", "-qm", "everything"]);
+    world.home.git(&world.project, &["add", "-A", "-f"]);
+    world.home.git(&world.project, &["commit", "-qm", "everything"]);
     let clone = world.clone_to("clone");
     fs::write(clone.join("src/mine/more.txt"), "an input").unwrap();
     world.run_in(&clone, &["update"]).fails(1);
@@ -368,7 +356,7 @@ fn projects_download_what_they_share_once() {
 impl World {
     fn clone_from(&self, from: &Path, name: &str) -> PathBuf {
         let to = self.home.scratch().join(name);
-        self.git(
+        self.home.git(
             &self.home.scratch(),
             &["clone", "-q", from.to_str().unwrap(), to.to_str().unwrap()],
         );

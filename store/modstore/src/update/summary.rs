@@ -11,7 +11,7 @@ use crate::{
     acquire::{TreeFrom, pointers_left},
     commit::State,
     disk::Layout,
-    model::{Binding, ModuleName},
+    model::{Attempt, Binding, ModuleName},
 };
 
 /// The report of an update that began with `state`; `cost` is what is known of it besides.
@@ -64,23 +64,10 @@ pub(super) fn report(
             Outcome::Cooling(cooling) => report.cooling.push(Cooled { module, cooling, current }),
             Outcome::Deferred(deferred) => {
                 let attempt = state.attempts().get(&module).cloned();
-                report.waiting.push(Waiting {
-                    module,
-                    input: None,
-                    deferred,
-                    attempt,
-                    serving: current,
-                });
+                report.waiting.push(waiting(module, deferred, attempt, current));
             }
             Outcome::Pinned(attempt) => {
-                let (deferred, attempt) = (Deferred::Pinned, Some(*attempt));
-                report.waiting.push(Waiting {
-                    module,
-                    input: None,
-                    deferred,
-                    attempt,
-                    serving: current,
-                });
+                report.waiting.push(waiting(module, Deferred::Pinned, Some(*attempt), current));
             }
             Outcome::Failed(failure) => {
                 let attempt = switched.notes.get(&module).cloned().flatten();
@@ -89,6 +76,16 @@ pub(super) fn report(
         }
     }
     report
+}
+
+/// A module that waits as a whole, not for one of its inputs.
+fn waiting(
+    module: ModuleName,
+    deferred: Deferred,
+    attempt: Option<Attempt>,
+    serving: Option<Binding>,
+) -> Waiting {
+    Waiting { module, input: None, deferred, attempt, serving }
 }
 
 /// Adds the inputs that are not built as they are.

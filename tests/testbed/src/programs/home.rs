@@ -141,6 +141,23 @@ impl TestHome {
         command
     }
 
+    /// Runs git at a place, as the person at this home, and gives what it prints.
+    ///
+    /// # Panics
+    /// When it fails.
+    #[track_caller]
+    pub fn git(&self, at: &Path, args: &[&str]) -> String {
+        let mut command = self.command_of(Path::new("git"), args);
+        command.current_dir(at);
+        for role in ["AUTHOR", "COMMITTER"] {
+            command.env(format!("GIT_{role}_NAME"), "me");
+            command.env(format!("GIT_{role}_EMAIL"), "me@localhost");
+        }
+        let out = command.output().unwrap_or_else(|e| panic!("starting git: {e}"));
+        assert!(out.status.success(), "{args:?}: {}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8(out.stdout).expect("git prints text")
+    }
+
     /// Runs the command line to its end.
     ///
     /// # Panics
