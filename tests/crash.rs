@@ -109,6 +109,9 @@ laws! {
     large_update: LARGE_UPDATE, acts recovery calls faults;
     update_with_submodule: UPDATE_WITH_SUBMODULE, acts recovery calls faults;
     building_update: BUILDING_UPDATE, acts recovery calls faults states;
+    each_update: EACH_UPDATE, acts recovery calls faults states;
+    cooling_update: COOLING_UPDATE, acts recovery calls faults states;
+    cooled_update: COOLED_UPDATE, acts recovery faults states;
     keeping_install: KEEPING_INSTALL, acts recovery faults states;
     keeping_update: KEEPING_UPDATE, acts recovery calls faults states;
     keeping_rollback: KEEPING_ROLLBACK, acts recovery faults states;

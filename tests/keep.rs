@@ -402,7 +402,7 @@ fn a_store_that_is_purged_says_what_it_leaves() {
 }
 
 #[test]
-fn the_tree_that_leads_there_shares_its_files_and_is_mended_like_any_other() {
+fn the_tree_that_leads_there_shares_its_files_and_is_repaired_like_any_other() {
     let world = World::keeping(r#"["user/**"]"#);
     world.update();
     world.write("user/mine", "mine");
@@ -415,8 +415,7 @@ fn the_tree_that_leads_there_shares_its_files_and_is_mended_like_any_other() {
     assert_eq!(fs::read_link(tree.join("user")).unwrap(), PathBuf::from("../../state/node/user"));
 
     fs::remove_dir_all(&tree).unwrap();
-    world.home.run(&["verify", "--repair"]);
-    world.update();
+    world.home.run(&["verify", "--repair"]).ok();
     assert_eq!((world.read("main.py"), world.read("user/mine")), ("1".into(), "mine".into()));
     world.is_sound();
 
@@ -449,6 +448,134 @@ fn nothing_is_written_through_a_link_that_lies_in_the_state() {
     assert_eq!(world.read("user/default.json"), "upstream 1");
     assert!(!elsewhere.join("new.json").exists());
     assert_eq!(world.read("user/mine"), "mine");
+}
+
+/// The codes and paths below the home of what `verify` finds in `state/`.
+fn found(world: &World) -> Vec<(String, String)> {
+    let told = world.json(&["verify", "--quick"]);
+    let home = told["home"].as_str().unwrap().to_owned() + "/";
+    let findings = told["findings"].as_array().unwrap().iter();
+    let found = findings.map(|it| {
+        assert_eq!(it["modules"] != json!(["node"]), it["code"] == "file-system", "{it:#}");
+        let path = it["path"].as_str().unwrap().replace(&home, "");
+        (it["code"].as_str().unwrap().to_owned(), path)
+    });
+    found.filter(|(code, _)| code != "file-system").collect()
+}
+
+/// The ways in which a state is made usable again.
+const REPAIRS: [&[&str]; 2] = [&["verify", "--repair"], &["doctor", "--fix"]];
+
+#[test]
+fn a_state_that_is_lost_is_found_and_named_and_made_again_with_what_upstream_ships() {
+    for repair in REPAIRS {
+        let world = World::keeping(r#"["user/**", "cache/", "settings.json"]"#);
+        world.update();
+        world.write("user/mine", "mine");
+        fs::remove_dir_all(world.home.path().join("state")).unwrap();
+        assert_eq!(
+            found(&world),
+            [("state-note", "state/.seeded/node"), ("state-missing", "state/node")]
+                .map(|(code, path)| (code.to_owned(), path.to_owned())),
+        );
+        let verified = world.home.run(&["verify", "--quick"]).fails(4);
+        assert!(verified.stdout.contains("module `node`: the directory that it writes to is gone"));
+        let doctor = world.home.run(&["doctor", "--quick"]).fails(1);
+        assert!(doctor.stdout.contains("state-missing"), "{}", doctor.stdout);
+        assert!(doctor.stderr.contains("--fix"), "{}", doctor.stderr);
+
+        let told = world.home.run(repair).ok().stdout;
+        assert!(told.contains("state/node"), "{told}");
+        assert_eq!(world.read("user/default.json"), "upstream 1", "{repair:?}");
+        world.write("cache/x", "x");
+        world.write("settings.json", "made");
+        world.is_sound();
+        let again = world.home.run(repair);
+        assert!(!again.stdout.contains("state/node"), "{}", again.stdout);
+    }
+}
+
+#[test]
+fn a_part_of_a_state_that_is_lost_comes_back_and_the_rest_stays_as_the_module_left_it() {
+    for repair in [REPAIRS[0], REPAIRS[1], &["update"]] {
+        let world = World::keeping(r#"["user/**", "lib/**"]"#);
+        world.update();
+        fs::remove_file(world.own("user/default.json")).unwrap();
+        fs::remove_dir_all(world.state("lib")).unwrap();
+        assert_eq!(found(&world), [("state-missing".to_owned(), "state/node/lib".to_owned())]);
+        let generation = world.json(&["status"])["generation"].clone();
+        world.home.run(repair).ok();
+        assert_eq!(world.read("lib/deep/x"), "x", "{repair:?}");
+        assert!(!world.own("user/default.json").exists(), "{repair:?}: it was deleted here");
+        assert_eq!(world.json(&["status"])["generation"], generation, "nothing else changed");
+        world.is_sound();
+    }
+}
+
+#[test]
+fn what_took_the_place_of_a_state_stays_beside_it() {
+    for repair in REPAIRS {
+        let world = World::keeping(r#"["user/**"]"#);
+        world.update();
+        let elsewhere = world.home.user_home().join("moved");
+        fs::rename(world.state("user"), &elsewhere).unwrap();
+        fs::write(world.state("user"), "a file of a person's").unwrap();
+        assert_eq!(found(&world), [("state-replaced".to_owned(), "state/node/user".to_owned())]);
+        world.update();
+        assert!(world.state("user").is_file(), "an update leaves it where it is");
+        world.home.run(repair).ok();
+        world.write("user/mine", "mine");
+        let beside = fs::read_dir(world.state("")).unwrap().map(|it| it.unwrap().path());
+        let beside: Vec<PathBuf> =
+            beside.filter(|it| it.to_string_lossy().contains("user.replaced-")).collect();
+        assert_eq!(fs::read_to_string(&beside[0]).unwrap(), "a file of a person's", "{beside:?}");
+        world.is_sound();
+
+        // A link to a directory is a person's choice; one that leads nowhere is not.
+        fs::remove_dir_all(world.state("user")).unwrap();
+        symlink(&elsewhere, world.state("user")).unwrap();
+        world.is_sound();
+        fs::remove_dir_all(&elsewhere).unwrap();
+        assert_eq!(found(&world), [("state-replaced".to_owned(), "state/node/user".to_owned())]);
+        world.home.run(repair).ok();
+        world.write("user/mine", "mine");
+    }
+}
+
+#[test]
+fn a_state_that_its_owner_may_not_write_to_is_opened_again() {
+    use std::os::unix::fs::PermissionsExt as _;
+    for repair in REPAIRS {
+        let world = World::keeping(r#"["user/**"]"#);
+        world.update();
+        fs::set_permissions(world.state("user"), fs::Permissions::from_mode(0o500)).unwrap();
+        assert_eq!(found(&world), [("state-permissions".to_owned(), "state/node/user".to_owned())]);
+        world.home.run(repair).ok();
+        world.write("user/mine", "mine");
+        world.is_sound();
+    }
+}
+
+#[test]
+fn a_lost_note_of_what_upstream_ships_brings_back_nothing_that_was_deleted_here() {
+    for (repair, damage) in REPAIRS.iter().flat_map(|repair| [(repair, ""), (repair, "no note")]) {
+        let world = World::keeping(r#"["user/**"]"#);
+        world.upstream(&[("user/other.json", "other 1")]);
+        world.update();
+        fs::remove_file(world.own("user/default.json")).unwrap();
+        let note = world.home.path().join("state/.seeded/node");
+        match damage {
+            "" => fs::remove_file(&note).unwrap(),
+            text => fs::write(&note, text).unwrap(),
+        }
+        assert_eq!(found(&world), [("state-note".to_owned(), "state/.seeded/node".to_owned())]);
+        world.home.run(repair).ok();
+        world.is_sound();
+        world.upstream(&[("user/other.json", "other 2"), ("main.py", "2")]);
+        world.update();
+        assert!(!world.own("user/default.json").exists(), "{repair:?}");
+        assert_eq!(world.read("user/other.json"), "other 2", "it was not changed here");
+    }
 }
 
 #[test]

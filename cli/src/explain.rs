@@ -9,7 +9,8 @@ use modstore::{
     errors::{
         AccessError, ActivateError, AddError, AllowError, BindError, DeclareError, DifferenceError,
         ExposeError, JournalError, LeaseError, OpenError, PlanError, PurgeError, RemoveError,
-        RepairError, ResetError, RollbackError, SetError, SweepError, UpdateError, VerifyError,
+        RepairError, ResetError, RollbackError, SetError, StateError, SweepError, UpdateError,
+        VerifyError,
     },
     internals::{
         commit::{BeginError, CommitError, ProjectLockError},
@@ -275,6 +276,11 @@ explain! { RollbackError, by [Access, Journal, Hold, Transact],
 explain! { SetError, by [Access, Declare, Update], _ => plain(Failed) }
 
 explain! { ActivateError, by [Ensure, Bind, Registration, Lease, Journal], _ => plain(Failed) }
+
+explain! { StateError, by [Access, Begin],
+    Self::Cancelled => plain(Interrupted),
+    _ => hinted(Failed, "`modstore verify` says what is left; make the home writable and run it again"),
+}
 
 explain! { ExposeError, by [Access, Declare, Begin],
     Self::Place { why: PlaceFault::NoDirectory, .. } => hinted(

@@ -147,7 +147,9 @@ fn journal(home: &Path) -> String {
         .iter()
         .map(|info| format!("{} {:?} {:?}", info.number, info.restores, info.changes))
         .collect();
-    format!("{generations:#?} {:#?}", state.entries())
+    let waiting: Vec<_> =
+        state.sightings().iter().map(|(module, it)| (module, &it.revision)).collect();
+    format!("{generations:#?} {:#?} {waiting:#?} {:#?}", state.entries(), state.inputs())
 }
 
 /// The path with random names taken out.

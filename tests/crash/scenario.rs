@@ -36,6 +36,12 @@ pub(crate) enum Upstream {
     Submodule(usize),
     /// Every one can be fetched, and the current version of that one is built from it.
     Built(usize),
+    /// Every one can be fetched, and the current version of that one is built from it, once for each of two files.
+    Each(usize),
+    /// Every one can be fetched, and a new commit of that one has to be known for a week before it is taken.
+    Cooling(usize),
+    /// Every one can be fetched. New commits have been seen and waited for, and now they may be taken.
+    Cooled,
     /// Every one can be fetched, and that one keeps a directory in which it and upstream have files.
     Kept(usize),
 }
@@ -50,6 +56,9 @@ impl Upstream {
             | Self::WithoutShallow(_)
             | Self::Submodule(_)
             | Self::Built(_)
+            | Self::Each(_)
+            | Self::Cooling(_)
+            | Self::Cooled
             | Self::Kept(_) => None,
         }
     }
@@ -109,6 +118,27 @@ pub(crate) const BUILDING_UPDATE: Scenario = Scenario {
     operation: Operation::Update,
     after: "nn",
     upstream: Upstream::Built(1),
+};
+
+pub(crate) const EACH_UPDATE: Scenario = Scenario {
+    before: "oo",
+    operation: Operation::Update,
+    after: "nn",
+    upstream: Upstream::Each(1),
+};
+
+pub(crate) const COOLING_UPDATE: Scenario = Scenario {
+    before: "oo",
+    operation: Operation::Update,
+    after: "no",
+    upstream: Upstream::Cooling(1),
+};
+
+pub(crate) const COOLED_UPDATE: Scenario = Scenario {
+    before: "oo",
+    operation: Operation::Update,
+    after: "nn",
+    upstream: Upstream::Cooled,
 };
 
 pub(crate) const KEEPING_INSTALL: Scenario = Scenario {

@@ -62,6 +62,9 @@ impl World {
             | Upstream::WithoutShallow(_)
             | Upstream::Submodule(_)
             | Upstream::Built(_)
+            | Upstream::Each(_)
+            | Upstream::Cooling(_)
+            | Upstream::Cooled
             | Upstream::Kept(_) => {}
         }
         let mut world = Self {
@@ -136,6 +139,7 @@ impl World {
             return Err(format!("readers see neither the set before nor the set after: {now:#?}"));
         }
         self.modules.keeps_all(home, self.scenario.before)?;
+        self.modules.can_write(home)?;
         let store = open(Disk::default(), home, None)?;
         store.state().map(drop).map_err(|error| format!("the state cannot be read: {error:?}"))
     }
@@ -373,7 +377,7 @@ struct Modules {
     repos: Vec<Source>,
     _server: Option<HttpServer>,
     linked: PathBuf,
-    built: Option<usize>,
+    upstream: Upstream,
     kept: Option<usize>,
 }
 
@@ -381,15 +385,26 @@ struct Modules {
 const SUBMODULE: &str = "[submodule \"sub\"]\n\tpath = sub\n\turl = ../part.git\n";
 
 /// What a module that keeps a directory says of that.
-const KEEP: &str = "keep = ['deep/**', 'settings']\n";
+const KEEP: &str = "keep = ['deep/**', 'settings', 'cache/tmp/']\n";
 
 /// What such a module has written there.
-const WRITTEN: [(&str, &str); 3] =
-    [("deep/mine", "a file of its own"), ("deep/same", "changed here"), ("settings", "made here")];
+const WRITTEN: [(&str, &str); 4] = [
+    ("deep/mine", "a file of its own"),
+    ("deep/same", "changed here"),
+    ("settings", "made here"),
+    ("cache/tmp/x", "made here too"),
+];
 
 /// What a module that is built says of that: two of its files become one.
 const BUILD: &str =
     "build.command = ['sh', '-c', 'mkdir out && cat a deep/b > out/ab']\nbuild.output = 'out'\n";
+
+/// What a module that is built for each of its files says of that: only one of them changes.
+const EACH: &str = "build.command = ['sh', '-c', 'mkdir -p out/deep && cat $MODSTORE_INPUT run.sh > out/$MODSTORE_INPUT']
+build.output = 'out'\nbuild.each = 'deep/*'\nbuild.inputs = ['run.sh', 'deep/*']\n";
+
+/// What a module says whose new commits wait.
+const WEEK: &str = "cooldown = '7d'\n";
 
 impl Modules {
     fn create(root: &Path, scenario: &Scenario) -> Self {
@@ -417,15 +432,11 @@ impl Modules {
             let part = part.as_ref().filter(|_| is_served);
             Source::create(root, number, server, (part, is_large))
         });
-        let built = match scenario.upstream {
-            Upstream::Built(number) => Some(number),
-            _ => None,
-        };
         let kept = match scenario.upstream {
             Upstream::Kept(number) => Some(number),
             _ => None,
         };
-        Self { repos: repos.collect(), _server: server, linked, built, kept }
+        Self { repos: repos.collect(), _server: server, linked, upstream: scenario.upstream, kept }
     }
 
     /// Makes a home that declares all of them and shows `set`. Upstream has the second commits then.
@@ -436,12 +447,17 @@ impl Modules {
             return self.clone_all();
         }
         let declare = |(number, Source { repo, url, .. }): (usize, &Source)| {
-            let build = if self.built == Some(number) { BUILD } else { "" };
-            let keep = if self.kept == Some(number) { KEEP } else { "" };
-            format!("[modules.{}]\nsource = \"git+{url}\"\n{build}{keep}", repo.name())
+            let more = match self.upstream {
+                Upstream::Built(built) if built == number => BUILD,
+                Upstream::Each(built) if built == number => EACH,
+                Upstream::Kept(kept) if kept == number => KEEP,
+                Upstream::Cooling(cooling) if cooling == number => WEEK,
+                _ => "",
+            };
+            format!("[modules.{}]\nsource = \"git+{url}\"\n{more}", repo.name())
         };
         let declared: String = self.repos.iter().enumerate().map(declare).collect();
-        fs::write(home.join("modules.toml"), declared).unwrap();
+        fs::write(home.join("modules.toml"), &declared).unwrap();
         let generations: &[usize] = match set.as_bytes()[0] {
             b'o' => &[0],
             b'n' => &[0, 1],
@@ -458,6 +474,13 @@ impl Modules {
             }
         }
         self.publish(1);
+        if self.upstream == Upstream::Cooled {
+            fs::write(home.join("modules.toml"), format!("{WEEK}{declared}")).unwrap();
+            Operation::Update.run_on(Disk::default(), home, &self.linked).unwrap();
+            let state = open(Disk::default(), home, None).unwrap().state().unwrap();
+            assert_eq!(state.sightings().len(), self.repos.len(), "all wait");
+            fs::write(home.join("modules.toml"), declared).unwrap();
+        }
     }
 
     /// Clones all, and edits the last.
@@ -489,6 +512,17 @@ impl Modules {
         lost.map_or(Ok(()), |(path, _)| Err(format!("{path} of the module's own is lost")))
     }
 
+    /// Where a module is current that keeps directories, they are there for it to write to.
+    fn can_write(&self, home: &Path) -> Result<(), String> {
+        let Some(number) = self.kept else { return Ok(()) };
+        let own = home.join("current").join(self.repos[number].repo.name());
+        let lost = ["deep", "cache/tmp"].iter().find(|kept| !own.join(kept).is_dir());
+        match lost.filter(|_| own.is_dir()) {
+            None => Ok(()),
+            Some(lost) => Err(format!("{lost} is current and leads nowhere")),
+        }
+    }
+
     /// Alters a file of each module that is to be damaged, and takes the lists of all others away.
     fn damage(&self, home: &Path, set: &str) {
         for (source, letter) in self.repos.iter().zip(set.bytes()).filter(|_| set.contains('d')) {
@@ -511,9 +545,10 @@ impl Modules {
     fn of_set(&self, set: &str) -> BTreeMap<String, BTreeMap<String, Item>> {
         let numbered = self.repos.iter().enumerate().zip(set.bytes());
         let modules = numbered.filter_map(|((number, source), letter)| {
-            let shown = |tree: &BTreeMap<String, Item>| match number {
-                _ if self.built == Some(number) => built(tree),
-                _ if self.kept == Some(number) => kept(tree, source.repo.name()),
+            let shown = |tree: &BTreeMap<String, Item>| match self.upstream {
+                Upstream::Built(built_one) if built_one == number => built(tree),
+                Upstream::Each(built_one) if built_one == number => built_each(tree),
+                Upstream::Kept(kept_one) if kept_one == number => kept(tree, source.repo.name()),
                 _ => tree.clone(),
             };
             let tree = match letter {
@@ -538,15 +573,30 @@ fn built(tree: &BTreeMap<String, Item>) -> BTreeMap<String, Item> {
     BTreeMap::from([("ab".to_owned(), Item::File { bytes: bytes.concat(), executable: false })])
 }
 
+/// What [`EACH`] makes of a tree.
+fn built_each(tree: &BTreeMap<String, Item>) -> BTreeMap<String, Item> {
+    let bytes = |name: &str| match &tree[name] {
+        Item::File { bytes, .. } => bytes.clone(),
+        other => panic!("{name} is {other:?}"),
+    };
+    let outputs = ["deep/b", "deep/same"].map(|name| {
+        let bytes = [bytes(name), bytes("run.sh")].concat();
+        (name.to_owned(), Item::File { bytes, executable: false })
+    });
+    outputs.into_iter().chain([("deep".into(), Item::Dir)]).collect()
+}
+
 /// What [`KEEP`] makes of a tree.
 fn kept(tree: &BTreeMap<String, Item>, name: &str) -> BTreeMap<String, Item> {
     let rest = tree.iter().filter(|(path, _)| !path.starts_with("deep"));
     let mut tree: BTreeMap<String, Item> =
         rest.map(|(path, item)| (path.clone(), item.clone())).collect();
-    for path in ["deep", "settings"] {
-        let text = format!("../../state/{name}/{path}");
+    for path in ["deep", "settings", "cache/tmp"] {
+        let up = "../".repeat(path.matches('/').count());
+        let text = format!("../../{up}state/{name}/{path}");
         tree.insert(path.into(), Item::Link(text.into()));
     }
+    tree.insert("cache".into(), Item::Dir);
     tree
 }
 

@@ -29,12 +29,18 @@ pub(super) enum Kind {
     LockFile,
     /// Room for the day when the disk is full; its content is nothing.
     Reserve,
+    /// A directory that a module writes to.
+    State,
+    /// A file that a module may have changed: it is the module's own.
+    StateFile,
+    /// What upstream ships to such a directory.
+    StateNote,
     /// All below `mirrors/`: a cache, rebuilt when it is needed.
     Cache,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 18] = [
+    pub(super) const ALL: [Self; 21] = [
         Self::Format,
         Self::Journal,
         Self::Declarations,
@@ -52,6 +58,9 @@ impl Kind {
         Self::GitNames,
         Self::LockFile,
         Self::Reserve,
+        Self::State,
+        Self::StateFile,
+        Self::StateNote,
         Self::Cache,
     ];
 
@@ -77,6 +86,10 @@ impl Kind {
             ["manifests", _] => Self::Manifest,
             ["locks", _] => Self::LockFile,
             ["reserve" | "verified"] => Self::Reserve,
+            ["state", ".seeded"] => Self::Cache,
+            ["state", ".seeded", _] => Self::StateNote,
+            ["state", "keeper"] | ["state", "keeper", "modules"] => Self::State,
+            ["state", ..] => Self::StateFile,
             ["mirrors", ..] => Self::Cache,
             _ => return None,
         })
@@ -110,6 +123,9 @@ impl Kind {
                 ["store", "modules.toml", "format"].map(|n| format!("locks/{n}")).into()
             }
             Self::Reserve => vec!["reserve".into(), "verified".into()],
+            Self::State => vec!["state/keeper/modules".into(), "state/keeper".into()],
+            Self::StateFile => vec!["state/keeper/modules/part/lib.txt".into()],
+            Self::StateNote => vec!["state/.seeded/keeper".into()],
             Self::Cache => vec!["mirrors/host.git".into()],
         }
     }
@@ -126,7 +142,11 @@ impl Kind {
     pub(super) fn found_as(self, harm: Harm) -> Option<(&'static str, bool)> {
         use Harm::{Deleted, Directory, Flipped, Permissions, SilentlyFlipped, Truncated};
         let (code, quick) = match (self, harm) {
-            (Self::Cache | Self::Reserve, _) => return None,
+            (Self::Cache | Self::Reserve | Self::StateFile, _) => return None,
+            (Self::State, Deleted) => ("state-missing", true),
+            (Self::State, Permissions) => ("state-permissions", true),
+            (Self::State, _) => ("state-replaced", true),
+            (Self::StateNote, _) => ("state-note", true),
             // The process that takes the lock makes it again; its content is for people.
             (Self::LockFile, Deleted | Truncated | Flipped | SilentlyFlipped) => return None,
             (Self::LockFile, Directory) => ("directory-replaced", true),

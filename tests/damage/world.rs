@@ -18,8 +18,8 @@ pub(super) struct World {
 }
 
 impl World {
-    /// Four generations, two entries, one of them current; a file, a program, a link, a directory; a part of a
-    /// repository and a linked module.
+    /// Four generations, three entries, two of them current; a file, a program, a link, a directory; a part of a
+    /// repository, a module that keeps something and a linked module.
     pub(super) fn new() -> Self {
         let home = TestHome::in_memory(BINARY);
         let repo = Repo::create(&home.scratch(), "tool");
@@ -40,7 +40,16 @@ impl World {
         world.home.run(&["add", &world.source()]).ok();
         world.repo.commit("main", &[Change::write("readme", "the second tool\n")]);
         world.home.run(&["update"]).ok();
-        world.home.run(&["add", &part, "--name", "part"]).ok();
+        let declared = world.home.path().join("modules.toml");
+        let declared = (fs::read_to_string(&declared).unwrap(), declared);
+        // The list is so long that the middle of the file is in it: half of the file is no file.
+        let keep = "    \"modules/**\",\n".repeat(32);
+        let source = world.source();
+        let also = format!(
+            "\n[modules.keeper]\nsource = {source:?}\nkeep = [\n{keep}]\n\n[modules.part]\nsource = {part:?}\n"
+        );
+        fs::write(&declared.1, declared.0 + &also).unwrap();
+        world.home.run(&["update"]).ok();
         world.home.run(&["link", "mine", own.to_str().unwrap()]).ok();
         world
     }
@@ -81,6 +90,10 @@ impl World {
         for module in listed.json()["modules"].as_array().unwrap() {
             let (name, served) = (module["module"].as_str().unwrap(), &module["current"]);
             let Some(revision) = served["revision"].as_str() else { continue };
+            // In its tree a link leads into its state.
+            if !served["kept"].is_null() {
+                continue;
+            }
             let below = served["subdirectory"].as_str();
             let git = self.repo.tree(
                 &below.map_or_else(|| revision.to_owned(), |below| format!("{revision}:{below}")),

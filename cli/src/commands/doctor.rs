@@ -28,7 +28,8 @@ use crate::{context::Context, json::paths, report::Failure};
 /// is missing or fails, by rewriting the files. If several directories would do and nothing says which is meant, or a
 /// file cannot be parsed, doctor says so and changes nothing there.
 ///
-/// It also finds links of `modstore expose` that are gone, were replaced or lead elsewhere, which --fix makes again.
+/// It also finds links of `modstore expose` that are gone, were replaced or lead elsewhere, and directories in `state/`
+/// that modules write to and that are gone or cannot be used. --fix makes both again.
 ///
 /// Exits with 0 if nothing is broken (any longer); warnings and notes do not affect the exit code. Exits with 1 if
 /// something is broken, with 2 if there is no environment to inspect, with 3 if another process was changing one
@@ -72,6 +73,10 @@ pub(crate) struct DoctorAnswer {
     exposed: Vec<Finding>,
     /// The places of such links that were made again or forgotten.
     exposed_fixed: Vec<String>,
+    /// Directories that modules write to and that are not as they should be; `verify` has the same findings.
+    states: Vec<Finding>,
+    /// Those of them that were repaired.
+    states_fixed: Vec<String>,
     #[serde(flatten)]
     report: Report,
 }
@@ -95,16 +100,23 @@ impl Runnable for DoctorArgs {
             import: self.import,
             fix: self.fix,
         };
-        let mut exposed_fixed = Vec::new();
         let store = context.store().ok();
+        let store = store.as_ref();
         let exposed = |store: &Store| store.exposed().unwrap_or_default();
-        if let Some(store) = store.as_ref().filter(|store| self.fix && !exposed(store).is_empty()) {
+        let states = |store: &Store| store.faulty_states().unwrap_or_default();
+        let (mut exposed_fixed, mut states_fixed) = (Vec::new(), Vec::new());
+        if let Some(store) = store.filter(|store| self.fix && !exposed(store).is_empty()) {
             exposed_fixed = paths(&store.repair_exposed(&progress, context.cancel())?);
         }
-        let exposed = store.as_ref().map(exposed).unwrap_or_default();
+        if let Some(store) = store.filter(|store| self.fix && !states(store).is_empty()) {
+            states_fixed = paths(&store.repair_states(&progress, context.cancel())?);
+        }
+        let exposed = store.map(exposed).unwrap_or_default();
+        let states = store.map(states).unwrap_or_default();
+        let of_store = [exposed.len(), exposed_fixed.len(), states.len(), states_fixed.len()];
         let report = match doctor.run(&request) {
-            // A host without any Python has its links.
-            Err(DoctorError::Nothing) if !exposed.is_empty() || !exposed_fixed.is_empty() => {
+            // A host without any Python has its links and its states.
+            Err(DoctorError::Nothing) if of_store.iter().any(|count| *count > 0) => {
                 Report::default()
             }
             report => report?,
@@ -116,6 +128,8 @@ impl Runnable for DoctorArgs {
             fix: self.fix,
             exposed,
             exposed_fixed,
+            states,
+            states_fixed,
             report,
         })
     }

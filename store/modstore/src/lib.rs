@@ -80,7 +80,7 @@ pub mod errors {
         declare::DeclareError,
         ops::{
             ActivateError, AddError, AllowError, DifferenceError, ExposeError, RemoveError,
-            ResetError, RollbackError, SetError,
+            ResetError, RollbackError, SetError, StateError,
         },
         reclaim::{LeaseError, PlanError, SweepError},
         reset::PurgeError,

@@ -69,6 +69,12 @@ fn trouble(failed: &FailedFix) -> Failure {
 }
 
 impl DoctorAnswer {
+    /// How many things are broken: a module that cannot write where it keeps something is.
+    fn broken(&self) -> usize {
+        let states = self.states.iter().filter(|finding| finding.severity == Severity::Damage);
+        self.report.count(Severity::Broken) + states.count()
+    }
+
     fn of(&self, environment: Option<&Path>) -> impl Iterator<Item = &Finding> {
         let is_there =
             move |finding: &&Finding| finding.about.environment.as_deref() == environment;
@@ -118,7 +124,8 @@ impl Answer for DoctorAnswer {
         let report = &self.report;
         report.fixed.iter().try_for_each(|fixed| write_fixed(to, fixed))?;
         self.exposed_fixed.iter().try_for_each(|place| writeln!(to, "link made again: {place}"))?;
-        for finding in &self.exposed {
+        self.states_fixed.iter().try_for_each(|path| writeln!(to, "made usable again: {path}"))?;
+        for finding in self.exposed.iter().chain(&self.states) {
             let (place, what) = (finding.path.display(), &finding.what);
             writeln!(to, "{} {place}: {what}", finding.code)?;
         }
@@ -131,7 +138,7 @@ impl Answer for DoctorAnswer {
             count(report.environments.len(), "environment"),
             count(editables, "editable install"),
             count(report.caches.len(), "cache"),
-            report.count(Severity::Broken),
+            self.broken(),
             count(report.count(Severity::Warning), "warning"),
             count(report.count(Severity::Note), "note"),
         )
@@ -149,7 +156,7 @@ impl Answer for DoctorAnswer {
             let failure = Failure::new(Exit::Damaged, message).because(vec![error.clone()]);
             return Some(failure.hint("move that file away, and bind the environment again"));
         }
-        let broken = self.report.count(Severity::Broken);
+        let broken = self.broken();
         let message = match broken {
             0 => return None,
             1 => "1 thing is broken".to_owned(),
@@ -159,7 +166,8 @@ impl Answer for DoctorAnswer {
         let failure = Failure::new(if is_busy { Exit::Busy } else { Exit::Failed }, message);
         let broken = |finding: &&Finding| finding.severity == Severity::Broken;
         let can_fix =
-            self.report.findings.iter().filter(broken).any(|it| it.about.candidate.is_some());
+            self.report.findings.iter().filter(broken).any(|it| it.about.candidate.is_some())
+                || !self.states.is_empty();
         Some(if self.fix {
             failure.hint("the lines above say what is left, and what can fix it")
         } else if can_fix {

@@ -33,6 +33,8 @@ pub enum Repair {
     Finish,
     /// The link is made again; what took its place is kept beside it.
     Expose,
+    /// The directory is made again, with what upstream ships there; what took its place is kept beside it.
+    Settle,
     /// It is forgotten.
     Forget,
     /// Nothing: it belongs to the user.
@@ -55,6 +57,7 @@ impl Repair {
             Self::Remove => "it is removed",
             Self::Finish => "it is finished",
             Self::Expose => "the link is made again, and what took its place is kept beside it",
+            Self::Settle => "it is created, and what took its place is kept beside it",
             Self::Forget => "it is forgotten",
             Self::Nothing => "nothing",
         }

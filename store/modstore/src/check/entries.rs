@@ -7,6 +7,7 @@
 mod tree;
 mod list;
 mod stock;
+mod linked;
 mod repair;
 
 use modstore_core::findings::codes;

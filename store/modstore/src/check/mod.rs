@@ -25,6 +25,7 @@ mod exposed;
 mod declared;
 mod content;
 mod entries;
+mod kept;
 mod noted;
 mod run;
 
@@ -35,6 +36,7 @@ pub use code::{Code, Repair};
 pub(crate) use exposed::exposed;
 pub use finding::{About, Checked, Depth, Finding, Verification};
 pub(crate) use home::has_parts;
+pub(crate) use kept::kept;
 pub use report::{How, NotRepaired, RebuiltJournal, RepairError, RepairReport, Repaired};
 pub(crate) use run::{leftovers, repair, verify};
 pub use view::VerifyError;
@@ -50,6 +52,7 @@ const CHECKS: &[work::Check] = &[
     exposed::CHECK,
     declared::CHECK,
     entries::CHECK,
+    kept::CHECK,
     content::CHECK,
 ];
 

@@ -20,7 +20,7 @@ use super::{
 use crate::{
     Context,
     disk::{Barrier, Disk, DiskError, Layout, Lock, LockError, Staging, StagingError, names_in},
-    keep::settle,
+    keep::{RepairedState, repair_state, settle},
     model::{Binding, Bound, Digest, Generation, ModuleName},
 };
 
@@ -106,6 +106,33 @@ impl Locked {
     #[must_use]
     pub const fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// Puts what is gone of the state of a module of the newest generation there again. What took its place stays.
+    ///
+    /// # Errors
+    /// Doing it again goes on.
+    pub(crate) fn settle(&self, module: &ModuleName) -> Result<(), DiskError> {
+        let at = (&self.disk, &self.layout, self.barrier);
+        let module = self.state.modules().get_key_value(module);
+        settle_kept(at, &self.staging, module.map(|(module, to)| (module, Some(to))).into_iter())
+    }
+
+    /// Makes the state of a module of the newest generation usable again: what is gone, what something else took the place
+    /// of, and what its owner may not use. Gives what was repaired.
+    ///
+    /// # Errors
+    /// Doing it again goes on.
+    pub(crate) fn repair_state(
+        &self,
+        module: &ModuleName,
+    ) -> Result<Vec<RepairedState>, DiskError> {
+        match self.state.modules().get(module).map(|binding| &binding.bound) {
+            Some(Bound::Kept(kept)) => {
+                repair_state((&self.disk, &self.layout, self.barrier), &self.staging, module, kept)
+            }
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// Publishes for readers what is about to go, in place of an earlier list; see [`DeletionMark`].

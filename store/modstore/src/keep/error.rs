@@ -12,6 +12,9 @@ pub(crate) enum KeptError {
     /// Its files, or its state, cannot be read or written.
     #[error("the module's tree cannot be made")]
     Disk(#[from] DiskError),
+    /// What it keeps is gone from `state/`, and cannot be made again.
+    #[error("the directories that the module keeps cannot be made again")]
+    State(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// There is nowhere to make it.
     #[error(transparent)]
     Staging(#[from] StagingError),

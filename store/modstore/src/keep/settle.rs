@@ -18,7 +18,7 @@ use gix::bstr::{BString, ByteSlice as _};
 
 use super::{
     points::in_tree,
-    state::{room, seeded},
+    state::{directory_of, lost, room, seeded},
 };
 use crate::{
     disk::{
@@ -67,15 +67,19 @@ fn step(stored: Stored, seeded: Option<ContentHash>, new: ContentHash) -> Step {
 
 /// A file that upstream ships at a kept path.
 #[derive(Debug)]
-struct Shipped<'a> {
+pub(super) struct Shipped<'a> {
     /// Where it belongs in the state.
-    path: BString,
+    pub(super) path: BString,
     /// What it is in the source's tree.
-    file: &'a TreeFile,
+    pub(super) file: &'a TreeFile,
 }
 
 /// What upstream ships at these points.
-fn shipped<'a>(source: &'a Manifest, part: &str, points: &[KeptPath]) -> Vec<Shipped<'a>> {
+pub(super) fn shipped<'a>(
+    source: &'a Manifest,
+    part: &str,
+    points: &[KeptPath],
+) -> Vec<Shipped<'a>> {
     let mut all = Vec::new();
     for point in points {
         let at = in_tree(part, point.path.as_str());
@@ -132,16 +136,68 @@ impl StateFiles {
         shipped.iter().all(is_known)
             && points.iter().all(|point| is_directory(&self.at.join(directory_of(point))))
     }
+
+    /// Writes down what upstream ships now.
+    fn note(
+        &self,
+        disk_of: (&Disk, &Layout),
+        staging: &Staging,
+        module: &ModuleName,
+        shipped: &[Shipped<'_>],
+    ) -> Result<(), DiskError> {
+        let known = self.seeded.files().iter();
+        let mut files: BTreeMap<BString, TreeFile> =
+            known.map(|file| (file.path.clone(), file.clone())).collect();
+        for shipped in shipped {
+            let file = TreeFile { path: shipped.path.clone(), ..shipped.file.clone() };
+            files.insert(shipped.path.clone(), file);
+        }
+        let now = Manifest::new(files.into_values().collect()).expect("a map has each path once");
+        if now == self.seeded { Ok(()) } else { write_note(disk_of, staging, module, &now) }
+    }
+
+    /// Forgets what upstream had at points whose directories are gone, before they are made again: nothing in them was
+    /// deleted by the module, so all that upstream ships there comes again.
+    fn forget_lost(
+        &mut self,
+        disk_of: (&Disk, &Layout),
+        staging: &Staging,
+        module: &ModuleName,
+        points: &[KeptPath],
+    ) -> Result<(), DiskError> {
+        let lost = lost(disk_of.1, module, points);
+        let is_lost = |file: &&TreeFile| lost.iter().any(|point| is_at(point, &file.path));
+        let known = self.seeded.files().iter();
+        let left: Vec<TreeFile> = known.filter(|file| !is_lost(file)).cloned().collect();
+        if left.len() == self.seeded.files().len() {
+            return Ok(());
+        }
+        self.seeded = Manifest::new(left).expect("a part of a manifest has each path once");
+        write_note(disk_of, staging, module, &self.seeded)
+    }
+}
+
+/// Whether a path of a state is that of a point, or lies below it.
+fn is_at(point: &KeptPath, path: &BString) -> bool {
+    let below = path.strip_prefix(point.path.as_str().as_bytes());
+    below.is_some_and(|below| below.is_empty() || below.starts_with(b"/"))
+}
+
+fn write_note(
+    (disk, layout): (&Disk, &Layout),
+    staging: &Staging,
+    module: &ModuleName,
+    note: &Manifest,
+) -> Result<(), DiskError> {
+    let path = layout.seeded(module);
+    disk.ensure_dir(path.parent().unwrap_or(layout.home()))?;
+    disk.replace_file(&path, &staging.fresh(), &note.to_bytes())?;
+    disk.sync_dir(&layout.states())?;
+    disk.sync_dir(layout.home())
 }
 
 fn is_in_the_way(directory: &Path) -> bool {
     directory.symlink_metadata().is_ok_and(|there| !there.is_dir())
-}
-
-/// The directory of the state that has to be there for a point.
-fn directory_of(point: &KeptPath) -> &Path {
-    let path = point.path.as_path();
-    if point.is_directory { path } else { path.parent().unwrap_or(Path::new("")) }
 }
 
 /// The files that were changed here and upstream, and where upstream's are: by the path in the state and the one in the
@@ -161,24 +217,28 @@ pub(crate) fn conflicts(
     differing.map(|it| (it.path, it.file.path.clone())).collect()
 }
 
-/// Makes the directories that the links of these points lead to, or into, where they are missing. What is in their
-/// place stays.
+/// Makes the directories that the links of these points lead to, or into, where they are missing, and makes their names
+/// durable: a generation that leads there must not become current without them. What is in their place stays.
 ///
 /// # Errors
 /// Some may have been made.
-pub(crate) fn make_room(
+pub(super) fn make_room(
     disk: &Disk,
     layout: &Layout,
     module: &ModuleName,
     points: &[KeptPath],
 ) -> Result<(), DiskError> {
+    let mut touched = BTreeSet::new();
     let state = layout.state(module);
     let missing = |point: &&KeptPath| !is_directory(&state.join(directory_of(point)));
     for point in points.iter().filter(missing) {
-        disk.ensure_dir(&layout.states())?;
-        room(disk, &state, directory_of(point))?;
+        if !is_directory(&layout.states()) {
+            disk.ensure_dir(&layout.states())?;
+            touched.insert(layout.home().to_owned());
+        }
+        room(disk, (&state, directory_of(point)), &mut touched)?;
     }
-    Ok(())
+    touched.iter().rev().try_for_each(|at| disk.sync_dir(at))
 }
 
 /// Puts what upstream ships at a module's kept paths into its state, as far as nothing of the user's is in the way.
@@ -194,21 +254,35 @@ pub(crate) fn settle(
 ) -> Result<(), DiskError> {
     let Some((root, source, part)) = source_of(layout, kept) else { return Ok(()) };
     let points = &kept.paths;
-    let (shipped, state) = (shipped(&source, &part, points), StateFiles::of(layout, module));
+    let (shipped, mut state) = (shipped(&source, &part, points), StateFiles::of(layout, module));
     if state.knows(&shipped, points) {
         return Ok(());
     }
+    state.forget_lost((disk, layout), staging, module, points)?;
     make_room(disk, layout, module, points)?;
     let steps: Vec<(Step, &Shipped<'_>)> =
         shipped.iter().map(|shipped| (state.step(shipped), shipped)).collect();
     let settling = Settling { disk, staging, state: &state, root: &root };
     let touched = settling.place(barrier, &steps)?;
     settling.sync(&touched)?;
-    settling.note(layout, module, &steps)
+    state.note((disk, layout), staging, module, &shipped)
+}
+
+/// Writes the note again of what upstream ships into the state of a module. Everything there counts as known: what differs
+/// from upstream's was changed here, and what is not there was deleted here.
+pub(super) fn note_as_known(
+    (disk, layout): (&Disk, &Layout),
+    staging: &Staging,
+    module: &ModuleName,
+    kept: &Kept,
+) -> Result<(), DiskError> {
+    let Some((_, source, part)) = source_of(layout, kept) else { return Ok(()) };
+    let shipped = shipped(&source, &part, &kept.paths);
+    StateFiles::of(layout, module).note((disk, layout), staging, module, &shipped)
 }
 
 /// The tree that came: where it lies, its files and the part that is the module.
-fn source_of(layout: &Layout, kept: &Kept) -> Option<(PathBuf, Manifest, String)> {
+pub(super) fn source_of(layout: &Layout, kept: &Kept) -> Option<(PathBuf, Manifest, String)> {
     let (root, source) = (layout.entry(kept.source), read_manifest(layout, kept.source)?);
     let part = match &kept.subdirectory {
         Some(part) => part_of(&root, &source, part).ok()?.path().to_owned(),
@@ -269,7 +343,8 @@ impl Settling<'_> {
         for (step, shipped, copy) in copies {
             let to = place(&self.state.at, shipped.path.as_bstr());
             let below = to.strip_prefix(&self.state.at).ok().and_then(Path::parent);
-            if !room(self.disk, &self.state.at, below.unwrap_or(Path::new("")))? {
+            let below = below.unwrap_or(Path::new(""));
+            if !room(self.disk, (&self.state.at, below), &mut touched)? {
                 continue;
             }
             match step {
@@ -320,32 +395,6 @@ impl Settling<'_> {
     fn sync(&self, touched: &BTreeSet<PathBuf>) -> Result<(), DiskError> {
         let mut own = touched.iter().rev().filter(|at| at.starts_with(&self.state.at));
         own.try_for_each(|at| self.disk.sync_dir(at))
-    }
-
-    /// Writes down what upstream ships now.
-    fn note(
-        &self,
-        layout: &Layout,
-        module: &ModuleName,
-        steps: &[(Step, &Shipped<'_>)],
-    ) -> Result<(), DiskError> {
-        let known = self.state.seeded.files().iter();
-        let mut files: BTreeMap<BString, TreeFile> =
-            known.map(|file| (file.path.clone(), file.clone())).collect();
-        for (_, shipped) in steps {
-            let file = TreeFile { path: shipped.path.clone(), ..shipped.file.clone() };
-            files.insert(shipped.path.clone(), file);
-        }
-        let now = Manifest::new(files.into_values().collect()).expect("a map has each path once");
-        if now == self.state.seeded {
-            return Ok(());
-        }
-        let path = layout.seeded(module);
-        let directory = path.parent().unwrap_or(layout.home());
-        self.disk.ensure_dir(directory)?;
-        self.disk.replace_file(&path, &self.staging.fresh(), &now.to_bytes())?;
-        self.disk.sync_dir(&layout.states())?;
-        self.disk.sync_dir(layout.home())
     }
 }
 

@@ -26,6 +26,7 @@ mod difference;
 mod patch;
 mod reset;
 mod purge;
+mod states;
 mod verify;
 mod repair;
 
@@ -44,5 +45,6 @@ pub use remove::RemoveError;
 pub use reset::{Dropped, Reset, ResetError};
 pub use rollback::RollbackError;
 pub use set::{Set, SetError};
+pub use states::StateError;
 pub use subjects::Subjects;
 pub use transact::TransactError;

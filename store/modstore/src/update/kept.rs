@@ -1,7 +1,8 @@
 //! The last step of a module that keeps something: its tree becomes one that leads into its state.
 //!
 //! That tree follows from the one that came, and from what is kept; so it is made only where it is not in the store, and
-//! what is made by links takes no room. Nothing comes into the state here: that is for the transaction.
+//! what is made by links takes no room. Nothing comes into the state here: that is for the transaction, unless it is gone from
+//! there although nothing changes.
 
 use std::path::PathBuf;
 
@@ -16,10 +17,12 @@ use super::{
     staging::Trees,
 };
 use crate::{
+    Context,
     acquire::FetchStats,
+    commit::{BeginError, Locked},
     disk::{READ_WHOLE, is_directory, is_right, is_usable, is_whole, place, read_verified},
-    keep::{KeepError, KeptError, LinkedTree, conflicts, make_room, names_stored, points},
-    model::{Binding, Bound, Digest, Kept, KeptPath, Manifest, Verified},
+    keep::{KeepError, KeptError, LinkedTree, conflicts, is_lost, names_stored, points},
+    model::{Binding, Bound, Digest, Kept, KeptPath, Manifest, ModuleName, Verified},
 };
 
 /// What a module that keeps something is to be.
@@ -69,7 +72,9 @@ fn become_kept(
     let is_staged = source.digest().is_some_and(|digest| trees.contains_key(&digest));
     let is_current = context.state.modules().get(goal.module) == Some(&wanted.to);
     if is_current && !is_staged && is_there(context, digest, policy) {
-        make_room(store.disk, store.layout, goal.module, &wanted.points)?;
+        if is_lost(store.layout, goal.module, &wanted.points) {
+            settle_again(store, goal.module).map_err(|error| KeptError::State(error.into()))?;
+        }
         return Ok(Outcome::Kept(wanted.to));
     }
     let (root, manifest, part) = &wanted.source;
@@ -108,6 +113,12 @@ fn become_kept(
     };
     warnings.extend(told);
     Ok(Outcome::changed(wanted.to, warnings, stats))
+}
+
+/// Makes what is gone of a module's state again, under the store's lock.
+fn settle_again(store: Context<'_>, module: &ModuleName) -> Result<(), BeginError> {
+    let locked = Locked::take(store, store.staging()?)?;
+    locked.settle(module).map_err(BeginError::Redo)
 }
 
 /// When the files of a module's source were read; nothing, if all of them were now.

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{stock::Stock, tree::Tree};
+use super::{linked, stock::Stock, tree::Tree};
 use crate::{
     acquire::TreeFrom,
     check::{
@@ -213,8 +213,18 @@ impl<'w> Entries<'_, 'w> {
             if rest.is_empty() {
                 break;
             }
-            let (digest, _) = rest.remove(0);
-            match fetcher.fetch(digest, &self.bindings(digest)) {
+            // A tree that leads into a state is made from the one that came, so that comes first.
+            let comes = |(digest, _): &(Digest, Option<Manifest>)| {
+                linked::kept_of(*digest, &self.bindings(*digest)).is_none()
+            };
+            let (digest, _) = rest.remove(rest.iter().position(comes).unwrap_or(0));
+            let bindings = self.bindings(digest);
+            if let Some(staged) = self.linked(staging, &ready, digest, &bindings)? {
+                ready.push((staged, TreeFrom::Store));
+                trees = rest;
+                continue;
+            }
+            match fetcher.fetch(digest, &bindings) {
                 Ok((staged, origin)) => {
                     if let Some(manifest) = staged.manifest() {
                         stock.add(staged.tree(), &manifest, |content| wanted.contains(content));
@@ -226,6 +236,19 @@ impl<'w> Entries<'_, 'w> {
             trees = rest;
         }
         Ok(ready)
+    }
+
+    /// The tree of a module that keeps something, if the one that came is whole.
+    fn linked(
+        &self,
+        staging: &Staging,
+        ready: &[(Staged, TreeFrom)],
+        digest: Digest,
+        bindings: &[(ModuleName, Binding)],
+    ) -> Result<Option<Staged>, DiskError> {
+        let Some(kept) = linked::kept_of(digest, bindings) else { return Ok(None) };
+        let ready = ready.iter().map(|(staged, _)| staged);
+        linked::stage((self.disk(), self.layout()), staging, ready, kept)
     }
 
     /// Where the contents of these trees may be found: in themselves, and in every other entry.
