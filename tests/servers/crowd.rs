@@ -42,6 +42,46 @@ fn a_far_server_gets_more_connections_and_each_repository_one_request() {
 }
 
 #[test]
+fn a_far_server_gets_as_many_connections_at_once_as_it_had_the_last_time() {
+    let world = World::new();
+    let names = repositories(&world, 80);
+    let wire = FarWire::to(world.http.port(), FAR);
+    let home = world.home();
+    declare(&home, &names, |name| wire.url(&world.http.url(name)));
+    home.run(&["update"]).ok();
+    let unknown = wire.before_an_answer();
+    assert!(unknown <= 32, "{unknown} connections to a server of which nothing is known");
+    wire.forget();
+    is_settled(&home);
+    let known = wire.before_an_answer();
+    assert!(known > 40, "{known} connections to a server that is known to be far");
+
+    wire.forget();
+    home.run(&["outdated", "--jobs", "4"]).ok();
+    assert_eq!(wire.before_an_answer(), 4, "the person's limit");
+    std::fs::remove_file(home.path().join("mirrors/host.git/lanes")).unwrap();
+    wire.forget();
+    home.run(&["outdated"]).ok();
+    assert!(wire.before_an_answer() <= 32, "what was remembered can be deleted");
+}
+
+#[test]
+fn a_server_that_dropped_connections_gets_fewer_the_next_time() {
+    let world = World::new();
+    let names = repositories(&world, 40);
+    let wire = FarWire::to(world.http.port(), Duration::from_millis(20));
+    wire.drop_above(4);
+    let home = world.home();
+    declare(&home, &names, |name| wire.url(&world.http.url(name)));
+    home.run(&["update"]).ok();
+    assert!(wire.dropped() >= 4, "{} were dropped", wire.dropped());
+    wire.forget();
+    let first = names.iter().take(3).map(String::as_str);
+    home.run(&["outdated"].into_iter().chain(first).collect::<Vec<_>>()).ok();
+    assert_eq!(wire.dropped(), 0);
+}
+
+#[test]
 fn a_far_server_gets_more_connections_over_tls_too() {
     let world = World::new();
     let names = repositories(&world, 60);

@@ -154,6 +154,25 @@ fn a_message_of_a_server_is_shown_whole_from_its_first_line_that_says_something(
 }
 
 #[test]
+fn text_that_a_login_s_shell_prints_before_git_s_protocol_is_shown_and_what_it_says_is_understood()
+{
+    let mut home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
+    let (ssh, said) = (home.scratch().join("ssh"), home.scratch().join("said"));
+    program(&ssh, &format!("#!/bin/sh\ncat {}\n", said.display()));
+    home.env("GIT_SSH", &ssh).env("GIT_SSH_VARIANT", "ssh");
+    for (text, code) in [
+        ("Welcome to forge.example", "protocol"),
+        ("\n\n  This account is currently not available.", "protocol"),
+        ("Repository not found.", "no-such-repository"),
+    ] {
+        fs::write(&said, format!("{text}\n0000")).expect("the file is ours");
+        let failed = failure(&home, "git+ssh://git@forge.example/acme/clock");
+        assert_eq!((&failed["class"], &failed["code"]), (&"permanent".into(), &code.into()));
+        assert!(failed["causes"].to_string().contains(text.trim()), "{failed}");
+    }
+}
+
+#[test]
 fn git_on_this_machine_speaks_english_whatever_the_person_speaks() {
     let mut home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
     let (place, log) = (home.scratch().join("bin"), home.scratch().join("log"));

@@ -36,6 +36,21 @@ fn submodules_of_submodules_come_with_urls_relative_to_their_own() {
 }
 
 #[test]
+fn of_two_entries_for_one_path_the_last_one_counts() {
+    let world = World::new();
+    let (_, x) = world.part("x");
+    let (parent, _) = world.part("parent");
+    let [good, dead] =
+        ["x.git", "none.git"].map(|to| gitmodules(&[("x", &format!("../{to}"), "")]));
+    let dead = dead.replacen("\"x\"", "\"before\"", 1);
+    let text = format!("{dead}{good}");
+    parent.commit("main", &[Change::write(".gitmodules", &text), Change::gitlink("x", &x)]);
+    world.add("parent").ok();
+    world.is_as_git("parent", &world.http.url("parent"));
+    assert!(world.home.target("parent").join("x/name").is_file());
+}
+
+#[test]
 fn what_git_leaves_out_is_left_out() {
     let world = World::new();
     let (_, x) = world.part("x");

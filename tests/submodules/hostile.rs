@@ -34,10 +34,6 @@ fn what_leaves_the_tree_or_names_a_program_is_refused_before_a_server_is_asked()
         ("[submodule \"x\"]\npath = x\nurl = \"../x\\n.git\"\n", "not the url"),
         ("[submodule \"x\"]\npath = x\nurl = ../x.git\nupdate = !true\n", "not allowed"),
         ("[submodule \"x\"]\npath = x\n", "no url"),
-        (
-            "[submodule \"x\"]\npath = x\nurl = ../x.git\n[submodule \"y\"]\npath = x\nurl = ../y.git\n",
-            "both at",
-        ),
         ("[submodule \"x\npath = x\n", "cannot be read"),
     ] {
         let world = World::new();

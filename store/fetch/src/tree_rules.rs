@@ -104,7 +104,16 @@ pub fn check_name(name: &BStr, is_link: bool) -> Result<(), RejectReason> {
         component::Options { protect_windows: false, protect_hfs: true, protect_ntfs: true };
     gix::validate::path::component(name, is_link.then_some(component::Mode::Symlink), options)
         .map(|_| ())
-        .map_err(|error| RejectReason::Name(error.to_string()))
+        .map_err(|error| RejectReason::Name(error.to_string()))?;
+    // git takes a backslash for a separator there, on every system.
+    let is_git = |part: &[u8]| {
+        let checked = gix::validate::path::component(part.as_bstr(), None, options);
+        matches!(checked, Err(component::Error::DotGitDir))
+    };
+    if name.contains(&b'\\') && name.split(|byte| *byte == b'\\').any(is_git) {
+        return Err(RejectReason::Name("some systems read a part of the name as .git".into()));
+    }
+    Ok(())
 }
 
 /// Checks that the link at `path` with text `text` stays in the tree, by its text alone.
@@ -270,10 +279,13 @@ mod tests {
             "",
             "a/b",
             "a\0b",
+            ".git\\config",
+            "a\\.GIT\\hooks",
+            "a\\git~1",
         ] {
             assert!(check_name(name.into(), false).is_err(), "{name:?}");
         }
-        for name in [".gitignore", ".github", "git", "a\\b", "con", "a:b", ".gitmodules", "..."] {
+        for name in [".gitignore", ".github", "git", "a\\b", "a\\.github\\b", "con", "a:b", ".gitmodules", "..."] {
             assert!(check_name(name.into(), false).is_ok(), "{name:?}");
         }
         assert!(check_name(".gitmodules".into(), true).is_err());

@@ -130,6 +130,9 @@ fn read_with_scheme(text: &str, scheme: &str) -> Result<Source, Refusal> {
 
 fn read_without_scheme(text: &str) -> Result<Source, Refusal> {
     let address = text.strip_prefix("git+").unwrap_or(text);
+    if let Some(meant) = foreign::scp_address_in_brackets(address) {
+        return Err(Refusal::new(text.len() - address.len(), Expected::Source).suggest(meant));
+    }
     let (head, tail) = address.split_once(':').unwrap_or((address, ""));
     let is_scp = address.contains(':') && head.contains('@') && !head.contains(['/', '#']);
     if is_scp {
@@ -154,7 +157,11 @@ fn read_without_scheme(text: &str) -> Result<Source, Refusal> {
     if address.contains(':') {
         let refusal = Refusal::new(text.len() - tail.len() - 1, Expected::Source);
         let is_plain = !tail.is_empty() && !tail.contains(['@', '?', ':', '#']);
-        return Err(if head.contains('.') {
+        let is_of_ssh = !head.contains('/') && tail.ends_with(".git");
+        return Err(if !head.contains('/') && tail.starts_with(['/', '~']) {
+            let slash = if tail.starts_with('/') { "" } else { "/" };
+            refusal.suggest(format!("git+ssh://{head}{slash}{tail}"))
+        } else if head.contains('.') || is_of_ssh {
             refusal.suggest(format!("git@{address}"))
         } else if is_plain && !foreign::is_elsewhere(head) {
             refusal.suggest(format!("git+https://host/owner/{head}#subdirectory={tail}"))

@@ -47,16 +47,6 @@ pub enum SubmoduleError {
         /// The link.
         link: BString,
     },
-    /// Two submodules would be in one another's place.
-    #[error("the submodules {name:?} and {other:?} are both at {path:?}")]
-    Twice {
-        /// The one.
-        name: BString,
-        /// The other.
-        other: BString,
-        /// Their path.
-        path: BString,
-    },
     /// Nothing says where it comes from.
     #[error("submodule {name:?} has no url")]
     NoUrl {

@@ -84,6 +84,9 @@ struct BatchAnswer {
 struct Answered {
     oid: String,
     actions: Option<Actions>,
+    /// What servers of before the batch API call it, which git-lfs still reads.
+    #[serde(rename = "_links")]
+    links: Option<Actions>,
     error: Option<ObjectError>,
 }
 
@@ -147,7 +150,7 @@ fn said(object: Answered, now: Instant) -> Said {
         let said = error.message.map(|said| words(&said)).unwrap_or_default();
         return Said::Refused { status: error.code.unwrap_or(500), said };
     }
-    let action = object.actions.and_then(|actions| actions.download);
+    let action = object.actions.or(object.links).and_then(|actions| actions.download);
     match action.and_then(|action| action.offer(now)) {
         Some(offer) => Said::Offered(offer),
         None => Said::Refused { status: 404, said: "the server names no address for it".into() },
@@ -243,6 +246,14 @@ mod tests {
         assert_eq!(offer.href, "https://h/x");
         assert_eq!(offer.headers, [("Authorization".into(), "RemoteAuth x".into())]);
         assert!(!offer.is_over(Instant::now()));
+    }
+
+    #[test]
+    fn an_offer_has_one_of_two_names() {
+        for name in ["actions", "_links"] {
+            let said = of(&format!(r#""{name}":{{"download":{{"href":"https://h/x"}}}}"#));
+            assert!(matches!(said, Said::Offered(offer) if offer.href == "https://h/x"), "{name}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use gix_transport::packetline::read::Error as PacketError;
 
 use crate::{
     errors::{Cause, ServerError, TransferError, TransportError},
-    transport::{Moment, StderrTail, Watch, judge},
+    transport::{Moment, StderrTail, Watch, judge, recognised},
 };
 
 /// The cause of `error`: the first one that the watch saw, else the server's message, else the broken connection.
@@ -24,8 +24,20 @@ pub(crate) fn diagnose(
         (TransportError::Transfer(dropped @ TransferError::Dropped { .. }), Some(stderr)) => {
             stderr.meaning(dropped, moment)
         }
+        // A program on the way, such as a start-up file of the login's shell, has printed something.
+        (TransportError::Server(ServerError::Protocol { source }), _) => {
+            foreign(watch).unwrap_or_else(|| ServerError::Protocol { source }.into())
+        }
         (first, _) => first,
     }
+}
+
+/// What a text means that stands where git's protocol begins.
+fn foreign(watch: &Watch) -> Option<TransportError> {
+    let text = watch.foreign_text()?;
+    let line = text.lines().find(|line| !line.trim().is_empty())?.trim();
+    let source = format!("it begins with {line:?}, which is not git's protocol").into();
+    Some(recognised(line).unwrap_or_else(|| ServerError::Protocol { source }.into()))
 }
 
 fn from_chain(error: &(dyn Error + 'static), moment: Moment) -> TransportError {

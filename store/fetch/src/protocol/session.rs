@@ -45,8 +45,8 @@ use crate::{
     limits::{Counters, Counts, Limits},
     submodules::{Submodule, address},
     transport::{
-        Access, Dialing, Download, GitConfig, HttpAgents, LOGINS, LONG_LISTINGS, Lanes, Link,
-        PLACE, Pace, Remembered, RemoteUrl, Watch, Way, WayTaken, Ways, because_of,
+        Access, Dialing, Download, GitConfig, HttpAgents, LANES, LOGINS, LONG_LISTINGS, Lanes,
+        Link, PLACE, Pace, Remembered, RemoteUrl, Watch, Way, WayTaken, Ways, because_of,
         git_may_do_better, is_dropped, is_of_a_crowd, truer,
     },
 };
@@ -55,7 +55,7 @@ use crate::{
 const LONGEST: usize = 64 * 1024 * 1024;
 
 /// The lanes of a network that was opened without any.
-const LANES: usize = 64;
+const USUAL: usize = 64;
 
 /// All that connections share: connections, the host's git configuration, limits. Used from many
 /// threads at once.
@@ -109,10 +109,11 @@ impl Network {
         interactive: bool,
         offline: bool,
     ) -> Result<Network, NetworkError> {
-        Network::open_with_lanes(scratch, limits, interactive, offline, Lanes::new(LANES))
+        Network::open_with_lanes(scratch, limits, interactive, offline, Lanes::new(USUAL))
     }
 
-    /// The same, for a caller that works on as many repositories at once as there are `lanes`: they grow with the wait.
+    /// The same, for a caller that works on as many repositories at once as there are `lanes`: they grow with the wait, and
+    /// begin with what this store remembers of each host.
     pub fn open_with_lanes(
         scratch: &Path,
         limits: Limits,
@@ -122,6 +123,7 @@ impl Network {
     ) -> Result<Network, NetworkError> {
         let config = GitConfig::read(scratch, interactive)?;
         let logins = Arc::new(Remembered::read(config.memory(), LOGINS));
+        lanes.recall(config.memory().map(|place| place.join(LANES)));
         let counters = Arc::new(Counters::default());
         let shared = NetworkState {
             long: Remembered::read(config.memory(), LONG_LISTINGS),

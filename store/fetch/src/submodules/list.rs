@@ -60,9 +60,8 @@ impl SubmoduleList {
                 }
             };
             let submodule = Submodule { name: name.clone(), url, is_left_out };
-            if let Some(other) = by_path.insert(path.clone(), submodule) {
-                return Err(SubmoduleError::Twice { name, other: other.name, path });
-            }
+            // Of several at one path the last counts, as in git.
+            by_path.insert(path, submodule);
         }
         Ok(Self { by_path })
     }
@@ -98,12 +97,14 @@ impl SubmoduleList {
 #[derive(Default)]
 struct Written {
     path: Option<BString>,
+    /// The number of the section that says the path.
+    place: usize,
     url: Option<BString>,
     update: Option<BString>,
 }
 
-/// The submodules that have a section, in no order.
-fn sections(content: &[u8]) -> Result<HashMap<BString, Written>, SubmoduleError> {
+/// The submodules that have a section, in the order in which their paths are written.
+fn sections(content: &[u8]) -> Result<Vec<(BString, Written)>, SubmoduleError> {
     // Without includes: a repository does not name files of this machine.
     let metadata = gix::config::file::Metadata::api();
     let file = gix::config::File::from_bytes_no_includes(content, metadata, Default::default());
@@ -111,14 +112,18 @@ fn sections(content: &[u8]) -> Result<HashMap<BString, Written>, SubmoduleError>
         source: error.to_string().lines().next().unwrap_or_default().into(),
     })?;
     let mut found: HashMap<BString, Written> = HashMap::new();
-    for section in file.sections_by_name("submodule").into_iter().flatten() {
+    for (place, section) in file.sections_by_name("submodule").into_iter().flatten().enumerate() {
         let Some(name) = section.header().subsection_name() else { continue };
         let written = found.entry(name.to_owned()).or_default();
         let last = |key: &str| section.value(key).map(|value| value.to_owned());
-        written.path = last("path").or(written.path.take());
+        if let Some(path) = last("path") {
+            (written.path, written.place) = (Some(path), place);
+        }
         written.url = last("url").or(written.url.take());
         written.update = last("update").or(written.update.take());
     }
+    let mut found: Vec<_> = found.into_iter().collect();
+    found.sort_by_key(|(_, written)| written.place);
     Ok(found)
 }
 
@@ -180,6 +185,16 @@ mod tests {
     }
 
     #[test]
+    fn of_two_names_with_one_path_the_one_counts_that_is_written_last() {
+        let (x, y) =
+            ("[submodule \"x\"]\npath=a\nurl=../1\n", "[submodule \"y\"]\npath=a\nurl=../2\n");
+        let url = |text: &str| at(&read(text).unwrap(), "a").and_then(|it| it.url.clone());
+        assert_eq!(url(&format!("{x}{y}")), Some("../2".into()));
+        assert_eq!(url(&format!("{y}{x}")), Some("../1".into()));
+        assert_eq!(url(&format!("{x}{y}[submodule \"x\"]\npath=a\n")), Some("../1".into()));
+    }
+
+    #[test]
     fn nothing_is_included() {
         let list =
             read("[include]\npath = /etc/hosts\n[submodule \"x\"]\npath=a\nurl=b\n").unwrap();
@@ -203,10 +218,6 @@ mod tests {
             ("[submodule \"x\"]\npath=a\nurl=-ux\n", "is not the url"),
             ("[submodule \"x\"]\npath=a\nurl=../a\nupdate=!touch x\n", "not allowed"),
             ("[submodule \"x\"]\npath=a\nurl=../a\nupdate=other\n", "not allowed"),
-            (
-                "[submodule \"x\"]\npath=a\nurl=../a\n[submodule \"y\"]\npath=a\nurl=../b\n",
-                "both at",
-            ),
             ("[submodule \"x\"\npath=a\n", "cannot be read"),
         ] {
             let error = read(text).expect_err(text).to_string();

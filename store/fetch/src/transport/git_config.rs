@@ -396,6 +396,9 @@ pub(crate) const PLACE: &str = "host.git";
 /// The file beside it that names what a login has opened.
 pub(crate) const LOGINS: &str = "logins";
 
+/// The file beside it that says how many lanes hosts had.
+pub(crate) const LANES: &str = "lanes";
+
 /// Whether the repository in `mirrors/` is ours, with nothing in it that we did not write, making it if it is not there:
 /// a configuration, or what leads to one, that another program put there would be carried out.
 fn is_believed(mirrors: &Path, kept: &Path) -> bool {
@@ -417,8 +420,8 @@ fn is_minimal_repository(path: &Path) -> bool {
 
 /// Whether a name in the repository is one that we give. What a process that was killed had begun is among them.
 fn is_known(name: &OsStr) -> bool {
-    ["HEAD", "config", "objects", "refs", LONG_LISTINGS, LOGINS].iter().any(|known| name == *known)
-        || name.as_encoded_bytes().starts_with(b".tmp")
+    let known = ["HEAD", "config", "objects", "refs", LONG_LISTINGS, LOGINS, LANES];
+    known.iter().any(|known| name == *known) || name.as_encoded_bytes().starts_with(b".tmp")
 }
 
 /// Whether a repository has the configuration that [`minimal_repository`] writes, and directories that are no links.
@@ -507,7 +510,12 @@ fn allowed(config: &gix::config::File, scheme: &str) -> bool {
     let policy = config
         .string(&format!("protocol.{scheme}.allow"))
         .or_else(|| config.string("protocol.allow"));
-    policy.is_none_or(|policy| policy != "never")
+    match policy.as_ref().map(|policy| policy.as_slice()) {
+        Some(b"always") => true,
+        Some(b"never") => false,
+        None if matches!(scheme, "http" | "https" | "git" | "ssh") => true,
+        _ => !env::var("GIT_PROTOCOL_FROM_USER").is_ok_and(|value| is_false(&value)),
+    }
 }
 
 /// Whether repositories, and not only people, may ask for this scheme: git's `protocol.<scheme>.allow` is `always`.

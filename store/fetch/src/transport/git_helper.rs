@@ -106,6 +106,7 @@ fn speak(
         input.write_all(b"stateless-connect git-upload-pack\n").and_then(|()| input.flush());
     match asked.and_then(|()| read_line(&mut output)).map_err(lost)?.as_slice() {
         b"\n" => {
+            watch.begin_again();
             let stderr = program.stderr();
             let inner = connection(output, input, remote);
             let transport = KeptTransport::asking(inner, program, Arc::clone(watch));

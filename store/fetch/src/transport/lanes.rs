@@ -1,6 +1,6 @@
 //! [`Lanes`]: how many repositories of each host are worked on at once.
 //!
-//! A host begins with [`FIRST`] lanes. Listings are bound by round trips, so the lanes grow with the measured wait: one
+//! A host begins with [`FIRST`] lanes, or with those that it is remembered to have had ([`RememberedLanes`]). Listings are bound by round trips, so the lanes grow with the measured wait: one
 //! for each [`STEP`] of it, up to the caller's limit. What counts is the shortest wait, and of answers only where others
 //! took hardly longer: a server that is busy answers one after the other, and more requests would not help it. A host that refuses some of many connections, drops them before it
 //! answers, or says 429, loses half of its lanes. The requests that failed are sent again, later each time, and good
@@ -12,12 +12,14 @@
 use std::{
     collections::BTreeMap,
     hash::{BuildHasher as _, RandomState},
+    path::PathBuf,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use modstore_core::Cancel;
 
+use super::remembered_lanes::{HostLanes, RememberedLanes, SeenOfHost};
 use crate::errors::{ConnectError, TransferError, TransportError};
 
 /// Lanes of a host whose distance is not known yet.
@@ -56,6 +58,7 @@ struct State {
     working: usize,
     /// How often there was new room.
     changes: u64,
+    memory: RememberedLanes,
 }
 
 /// What is known of one host.
@@ -69,6 +72,13 @@ struct Host {
     paused: usize,
     has_answered: bool,
     halvings: u64,
+    /// The fewest lanes that were left after one.
+    fewest: Option<usize>,
+    /// Whether it refused some of many in an earlier command, so that its lanes grow by its answers alone.
+    is_small: bool,
+    /// The lanes that its answers and connections have asked for.
+    measured: usize,
+    answers_in_all: usize,
     /// Answers since a lane was lost or given back.
     answered: usize,
     /// When the first request was sent whose answer is measured.
@@ -137,7 +147,29 @@ impl Lanes {
     /// How many repositories of this host may be worked on at once by now.
     #[must_use]
     pub fn width(&self, host: &str) -> usize {
-        self.lock().hosts.get(host).map_or(FIRST.min(self.most), |host| host.width)
+        let mut state = self.lock();
+        self.host(&mut state, host).width
+    }
+
+    /// Begins with what is remembered in this file.
+    pub(crate) fn recall(&self, file: Option<PathBuf>) {
+        let memory = RememberedLanes::read(file);
+        let mut state = self.lock();
+        for (name, host) in &mut state.hosts {
+            host.recall(memory.get(name, SystemTime::now()), self.most);
+        }
+        state.memory = memory;
+        self.change(&mut state);
+    }
+
+    /// Remembers how many lanes each host had, for the next command.
+    pub fn keep(&self) {
+        let mut state = self.lock();
+        let State { hosts, memory, .. } = &mut *state;
+        memory.learn(
+            hosts.iter().map(|(name, host)| (name.as_str(), host.seen())),
+            SystemTime::now(),
+        );
     }
 
     /// A lane to this host, if one is left.
@@ -149,7 +181,7 @@ impl Lanes {
         }
         let at = self.host(&mut state, host);
         if at.is_silent() && at.begun.is_some_and(|begun| begun.elapsed() >= SILENCE) {
-            at.reach(SILENCE, self.most);
+            at.reach(lanes_for(SILENCE), self.most);
         }
         if at.working >= at.width {
             return None;
@@ -198,6 +230,7 @@ impl Lanes {
         let at = self.host(&mut state, host);
         let is_news = !at.has_answered && at.paused > 0;
         at.has_answered = true;
+        at.answers_in_all += 1;
         if at.recover() || is_news {
             self.change(&mut state);
         }
@@ -279,7 +312,9 @@ impl Lanes {
 
     fn host<'s>(&self, state: &'s mut State, name: &str) -> &'s mut Host {
         if !state.hosts.contains_key(name) {
-            state.hosts.insert(name.to_owned(), Host::new(FIRST.min(self.most)));
+            let mut host = Host::new(FIRST.min(self.most));
+            host.recall(state.memory.get(name, SystemTime::now()), self.most);
+            state.hosts.insert(name.to_owned(), host);
         }
         state.hosts.get_mut(name).expect("it is there by now")
     }
@@ -294,10 +329,36 @@ impl Host {
             paused: 0,
             has_answered: false,
             halvings: 0,
+            fewest: None,
+            is_small: false,
+            measured: FIRST,
+            answers_in_all: 0,
             answered: 0,
             begun: None,
             connections: Waits::default(),
             answers: Waits::default(),
+        }
+    }
+
+    /// Begins with the lanes that it had, unless its lanes have changed by now.
+    fn recall(&mut self, known: Option<HostLanes>, most: usize) {
+        let Some(HostLanes { wanted, refusal }) = known else { return };
+        if self.halvings > 0 {
+            return;
+        }
+        self.wanted = self.wanted.max(wanted.min(most));
+        self.is_small = refusal.is_some();
+        self.width = refusal.map_or(self.wanted, |(lanes, _)| lanes.min(self.wanted));
+    }
+
+    /// What is worth being remembered of it.
+    fn seen(&self) -> SeenOfHost {
+        SeenOfHost {
+            first: FIRST,
+            wanted: self.measured,
+            of_shortest: self.answers.shortest.map_or(FIRST, lanes_for),
+            answers: self.answers_in_all,
+            fewest: self.fewest,
         }
     }
 
@@ -307,7 +368,9 @@ impl Host {
             Wait::Connection => self.connections.shortest_with(time, |_, _| true),
             Wait::Answer => self.answers.shortest_with(time, is_hardly_longer),
         };
-        distance.is_some_and(|distance| self.reach(distance, most))
+        let Some(wanted) = distance.map(lanes_for) else { return false };
+        self.measured = self.measured.max(wanted);
+        self.reach(wanted, most)
     }
 
     /// Whether none of its first requests was answered yet. What ssh waits for is not measured: there it is logins.
@@ -317,14 +380,14 @@ impl Host {
         self.begun.is_some() && !has_answered && self.working >= enough
     }
 
-    /// Widens the lanes for a host that is this far away, and says whether there is more room.
-    fn reach(&mut self, distance: Duration, most: usize) -> bool {
-        let wanted = lanes_for(distance).min(most);
+    /// Widens the lanes to as many as the distance asks for, and says whether there is more room.
+    fn reach(&mut self, wanted: usize, most: usize) -> bool {
+        let wanted = wanted.min(most);
         if wanted <= self.wanted {
             return false;
         }
         self.wanted = wanted;
-        let grows = self.halvings == 0;
+        let grows = self.halvings == 0 && !self.is_small;
         if grows {
             self.width = wanted;
         }
@@ -354,6 +417,7 @@ impl Host {
         self.answered = 0;
         self.width = (self.width.min(self.working) / 2).max(1);
         self.halvings += 1;
+        self.fewest = Some(self.fewest.map_or(self.width, |fewest| fewest.min(self.width)));
         true
     }
 }
@@ -449,6 +513,61 @@ mod tests {
             assert_eq!(width_after(32, Wait::Answer, waits), 8, "{waits:?}");
         }
         assert_eq!(width_after(32, Wait::Answer, &[43, 44, 46, 48]), 32, "far, and hardly busy");
+    }
+
+    /// The lanes with which the next command begins, after `work` in one that began with none remembered.
+    fn next_after(limit: usize, work: impl FnOnce(&Lanes)) -> Arc<Lanes> {
+        let place = tempfile::tempdir().unwrap();
+        let file = Some(place.path().join("lanes"));
+        let lanes = Lanes::new(32);
+        lanes.recall(file.clone());
+        work(&lanes);
+        lanes.keep();
+        let next = Lanes::new(limit);
+        next.recall(file);
+        next
+    }
+
+    fn learn_that_it_is_far(lanes: &Lanes) {
+        (0..20).for_each(|_| lanes.answered(HOST));
+        (0..SAMPLES).for_each(|_| lanes.waited(HOST, Wait::Answer, milliseconds(40)));
+    }
+
+    #[test]
+    fn the_next_command_begins_with_the_lanes_of_this_one_and_never_over_the_limit() {
+        for (limit, width) in [(4, 4), (20, 20), (64, 32)] {
+            let next = next_after(limit, learn_that_it_is_far);
+            assert_eq!((next.width(HOST), next.width("another")), (width, FIRST.min(limit)));
+        }
+    }
+
+    #[test]
+    fn a_host_that_refused_some_of_many_begins_with_what_it_took_and_grows_by_its_answers() {
+        let next = next_after(32, |lanes| {
+            learn_that_it_is_far(lanes);
+            failures_of_one_moment(lanes, 32);
+        });
+        assert_eq!(next.width(HOST), 16);
+        learn_that_it_is_far(&next);
+        assert_eq!(next.width(HOST), 16, "its distance is no reason");
+        (0..ANSWERS * 16).for_each(|_| next.answered(HOST));
+        assert_eq!(next.width(HOST), 17);
+    }
+
+    #[test]
+    fn what_is_remembered_counts_for_a_host_that_is_worked_on_already() {
+        let lanes = Lanes::new(32);
+        let place = tempfile::tempdir().unwrap();
+        let file = Some(place.path().join("lanes"));
+        lanes.recall(file.clone());
+        learn_that_it_is_far(&lanes);
+        lanes.keep();
+        let late = Lanes::new(32);
+        let _open: Vec<Lane<'_>> = (0..8).map(|_| late.enter(HOST).unwrap()).collect();
+        assert!(late.enter(HOST).is_none());
+        let seen = late.changes();
+        late.recall(file);
+        assert!(late.changes() > seen && late.enter(HOST).is_some());
     }
 
     #[test]

@@ -5,8 +5,9 @@
 
 mod pace;
 mod bands;
-mod lanes;
 mod remembered;
+mod remembered_lanes;
+mod lanes;
 mod watch;
 mod addresses;
 mod tcp;
@@ -40,7 +41,8 @@ pub(crate) use access::Access;
 pub(crate) use connect::{BoxedTransport, Dialing, Link};
 pub(crate) use download::{Download, cause};
 pub(crate) use git_config::{
-    GitConfig, LOGINS, LONG_LISTINGS, PLACE, RemoteUrl, is_plain_repository, minimal_repository,
+    GitConfig, LANES, LOGINS, LONG_LISTINGS, PLACE, RemoteUrl, is_plain_repository,
+    minimal_repository,
 };
 pub(crate) use git_environment::{leave_repository, speak_english};
 pub(crate) use http::{HttpClient, SideQuestion};
@@ -52,7 +54,7 @@ pub(crate) use lanes::is_of_a_crowd;
 pub use lanes::{Lane, Lanes};
 pub(crate) use pace::Pace;
 pub(crate) use process::{StderrTail, fault_from_stderr};
-pub(crate) use refusal::{Moment, judge};
+pub(crate) use refusal::{Moment, judge, recognised};
 pub(crate) use remembered::Remembered;
 pub(crate) use watch::Watch;
 pub use ways::{Way, WayTaken};

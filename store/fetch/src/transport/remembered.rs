@@ -7,6 +7,7 @@
 
 use std::{
     collections::BTreeSet,
+    fmt::Display,
     fs::OpenOptions,
     io::Write as _,
     path::{Path, PathBuf},
@@ -73,14 +74,30 @@ impl Remembered {
 }
 
 /// Hashed, because an address itself may be private.
-fn hash(address: &str) -> String {
+pub(super) fn hash(address: &str) -> String {
     blake3::hash(address.as_bytes()).to_hex().to_string()
 }
 
-fn lines(file: &Path) -> BTreeSet<String> {
+/// What such a file holds; nothing where it is not there, or is not ours.
+pub(super) fn text_in(file: &Path) -> String {
     let bytes =
         open_own(file, OpenOptions::new().read(true)).and_then(|file| read_whole(&file, LARGEST));
-    let text = String::from_utf8(bytes.unwrap_or_default()).unwrap_or_default();
+    String::from_utf8(bytes.unwrap_or_default()).unwrap_or_default()
+}
+
+/// Replaces such a file by one of these lines.
+pub(super) fn replace(
+    file: &Path,
+    lines: impl IntoIterator<Item = impl Display>,
+) -> std::io::Result<()> {
+    let place = file.parent().unwrap_or(Path::new("."));
+    let mut new = tempfile::NamedTempFile::new_in(place)?;
+    lines.into_iter().try_for_each(|line| writeln!(new, "{line}"))?;
+    new.persist(file).map(drop).map_err(|error| error.error)
+}
+
+fn lines(file: &Path) -> BTreeSet<String> {
+    let text = text_in(file);
     text.lines().filter(|line| line.len() == 64).take(MOST).map(str::to_owned).collect()
 }
 
@@ -91,10 +108,7 @@ fn add_to(file: &Path, known: &BTreeSet<String>) -> std::io::Result<()> {
         all.clear();
     }
     all.extend(known.iter().cloned());
-    let place = file.parent().unwrap_or(Path::new("."));
-    let mut new = tempfile::NamedTempFile::new_in(place)?;
-    all.iter().try_for_each(|line| writeln!(new, "{line}"))?;
-    new.persist(file).map(drop).map_err(|error| error.error)
+    replace(file, all)
 }
 
 #[cfg(test)]

@@ -32,6 +32,9 @@ use crate::{
 /// Bytes that can be written at once without waiting where a pipe says that it takes some (POSIX: `PIPE_BUF`).
 const PIECE: usize = 4096;
 
+/// How much of a first answer is kept.
+const BEGINNING: usize = 512;
+
 /// The longest time until a request to stop is noticed. Every wait is cut into slices of this.
 pub(crate) const SLICE: Duration = Duration::from_millis(200);
 
@@ -43,6 +46,8 @@ pub(crate) struct Watch {
     pub counters: Arc<Counters>,
     error: Mutex<Option<TransportError>>,
     pub connect: Duration,
+    /// The first bytes of all, as far as they tell what kind of answer it is.
+    beginning: Mutex<Vec<u8>>,
     allowance: AtomicUsize,
     exceeded: AtomicBool,
     connections: AtomicUsize,
@@ -75,6 +80,7 @@ impl Watch {
             connect: limits.connect,
             counters,
             error: Mutex::new(None),
+            beginning: Mutex::default(),
             allowance: AtomicUsize::new(usize::MAX),
             exceeded: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
@@ -168,6 +174,10 @@ impl Watch {
     /// own, a handshake or a listing, are useful.
     pub(crate) fn count_answer(&self, bytes: &[u8]) -> io::Result<()> {
         self.counters.received(bytes.len());
+        let mut beginning = self.beginning.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = BEGINNING.saturating_sub(beginning.len()).min(bytes.len());
+        beginning.extend_from_slice(bytes.get(..wanted).unwrap_or_default());
+        drop(beginning);
         if let Some(bands) = &mut *self.bands.lock().unwrap_or_else(PoisonError::into_inner) {
             self.pace.earn(bands.useful(bytes));
         }
@@ -186,6 +196,19 @@ impl Watch {
                 Err(io::Error::other("the listing is longer than allowed"))
             }
         }
+    }
+
+    /// What came so far was not the server's.
+    pub(crate) fn begin_again(&self) {
+        self.beginning.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// The text with which the first answer begins, where that is none of the protocol's: each of its lines begins with four
+    /// hex digits.
+    pub(crate) fn foreign_text(&self) -> Option<String> {
+        let beginning = self.beginning.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_ours = beginning.iter().take(4).all(u8::is_ascii_hexdigit);
+        (!is_ours).then(|| String::from_utf8_lossy(&beginning).into_owned())
     }
 
     /// Fails if the user asked to stop.

@@ -299,11 +299,15 @@ struct TreeEntry<'t> {
     id: ObjectId,
 }
 
+/// The longest mode: six digits are enough, and some programs write zeros before them, as git allows.
+const LONGEST_MODE: usize = 16;
+
 /// `mode in octal ‖ space ‖ name ‖ NUL ‖ id`.
 fn read_entry(bytes: &[u8]) -> Option<(TreeEntry<'_>, &[u8])> {
-    let (digits, rest) = bytes.split_at_checked(bytes.iter().take(7).position(|b| *b == b' ')?)?;
-    let mode = digits.iter().try_fold(0u32, |mode, digit| match digit {
-        b'0'..=b'7' => Some(mode * 8 + u32::from(digit - b'0')),
+    let end = bytes.iter().take(LONGEST_MODE + 1).position(|byte| *byte == b' ')?;
+    let (digits, rest) = bytes.split_at_checked(end)?;
+    let mode = digits.iter().try_fold(0u64, |mode, digit| match digit {
+        b'0'..=b'7' => Some(mode * 8 + u64::from(digit - b'0')),
         _ => None,
     })?;
     let rest = rest.strip_prefix(b" ")?;

@@ -915,6 +915,29 @@ fn odd_modes_and_submodules_are_kept_and_the_base_stays_usable() {
 }
 
 #[test]
+fn modes_with_zeros_before_them_are_what_they_are_without_and_such_a_base_is_not_usable() {
+    let id = blob_id(b"x");
+    let inner = tree_object(&[("0100755", b"run", id)]);
+    let root = tree_object(&[
+        ("00000000000100644", b"a", id),
+        ("0000000000100644", b"b", id),
+        ("0040000", b"inner", hash_of(Kind::Tree, &inner).unwrap()),
+    ]);
+    let parts = [(Kind::Tree, inner.as_slice()), (Kind::Blob, &b"x"[..])];
+    let (pack, commit) = pack_of(&root, &parts);
+    let error = Store::new().plant("entry", &pack, commit, None).unwrap_err();
+    assert!(matches!(error, PackError::Malformed { .. }), "seventeen digits: {error:?}");
+
+    let (_, rest) = root.split_at(root.iter().position(|byte| *byte == 0).unwrap() + 21);
+    let (pack, commit) = pack_of(rest, &parts);
+    let store = Store::new();
+    let planted = store.plant("entry", &pack, commit, None).unwrap();
+    assert_eq!(planted.git.odd_modes, []);
+    assert!(store.path("entry/b").is_file() && store.path("entry/inner/run").is_file());
+    assert!(!base_is_usable(&store.base("entry", commit, &planted)));
+}
+
+#[test]
 fn an_empty_directory_is_not_made_and_such_a_base_is_not_usable() {
     let empty = ObjectId::empty_tree(gix::hash::Kind::Sha1);
     let root = tree_object(&[("40000", b"hollow", empty), ("100644", b"x", blob_id(b"x"))]);

@@ -23,6 +23,17 @@ pub(super) fn in_lanes<T: Sync, R: Send>(
             run(one)
         });
     }
+    let done = side_by_side(lanes, work, host, run);
+    lanes.keep();
+    done
+}
+
+fn side_by_side<T: Sync, R: Send>(
+    lanes: &Lanes,
+    work: &[T],
+    host: impl Fn(&T) -> Option<String> + Sync,
+    run: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
     let (queue, done) = (Mutex::new(Queue::of(work, host)), Mutex::new(Vec::new()));
     let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).next(lanes);
     let begun = Mutex::new(Vec::new());

@@ -34,6 +34,8 @@ struct State {
     accepted: AtomicUsize,
     dropped: AtomicUsize,
     most_open: AtomicUsize,
+    /// Connections when the server's first byte arrived; 0 until then.
+    before_an_answer: AtomicUsize,
     gone: AtomicBool,
 }
 
@@ -51,6 +53,7 @@ impl FarWire {
             accepted: AtomicUsize::new(0),
             dropped: AtomicUsize::new(0),
             most_open: AtomicUsize::new(0),
+            before_an_answer: AtomicUsize::new(0),
             gone: AtomicBool::new(false),
         });
         let accepting = Arc::clone(&state);
@@ -100,9 +103,15 @@ impl FarWire {
         self.state.most_open.load(Ordering::SeqCst)
     }
 
+    /// Those that were made before a byte of any answer arrived.
+    pub fn before_an_answer(&self) -> usize {
+        self.state.before_an_answer.load(Ordering::SeqCst)
+    }
+
     /// Forgets the connections so far.
     pub fn forget(&self) {
-        for count in [&self.state.accepted, &self.state.dropped, &self.state.most_open] {
+        let State { accepted, dropped, most_open, before_an_answer, .. } = &*self.state;
+        for count in [accepted, dropped, most_open, before_an_answer] {
             count.store(0, Ordering::SeqCst);
         }
     }
@@ -140,8 +149,12 @@ impl State {
         client.set_nodelay(true)?;
         server.set_nodelay(true)?;
         thread::scope(|scope| {
-            scope.spawn(|| self.carry(client, &server, connected_at));
-            self.carry(&server, client, connected_at);
+            scope.spawn(|| self.carry(client, &server, connected_at, || {}));
+            self.carry(&server, client, connected_at, || {
+                let so_far = self.accepted.load(Ordering::SeqCst);
+                let first = &self.before_an_answer;
+                let _ = first.compare_exchange(0, so_far, Ordering::SeqCst, Ordering::SeqCst);
+            });
             // What the client sends now, it sends to a server that has gone.
             let _ = client.shutdown(Shutdown::Both);
         });
@@ -149,10 +162,16 @@ impl State {
     }
 
     /// Carries all bytes of one direction; none arrives before the connection has been made.
-    fn carry(&self, from: &TcpStream, to: &TcpStream, connected_at: Instant) {
+    fn carry(
+        &self,
+        from: &TcpStream,
+        to: &TcpStream,
+        connected_at: Instant,
+        arrives: impl Fn() + Send,
+    ) {
         let (send, receive) = channel();
         thread::scope(|scope| {
-            scope.spawn(move || deliver(&receive, to));
+            scope.spawn(move || deliver(&receive, to, arrives));
             // However it ended, the other end should see the end of the stream.
             let _ = self.read(from, &send, connected_at);
             drop(send);
@@ -184,9 +203,10 @@ impl State {
 }
 
 /// Writes each piece when its time has come.
-fn deliver(pieces: &Receiver<(Instant, Vec<u8>)>, mut to: &TcpStream) {
+fn deliver(pieces: &Receiver<(Instant, Vec<u8>)>, mut to: &TcpStream, arrives: impl Fn()) {
     while let Ok((at, bytes)) = pieces.recv() {
         thread::sleep(at.saturating_duration_since(Instant::now()));
+        arrives();
         if to.write_all(&bytes).is_err() {
             return;
         }

@@ -56,6 +56,15 @@ pub(super) fn meant(text: &str) -> Option<String> {
     written(&found)
 }
 
+/// What `[user@host:port]:path`, git's own form of an address with a port, and `[host]:path` mean as a URL.
+pub(super) fn scp_address_in_brackets(address: &str) -> Option<String> {
+    let (host, path) = address.strip_prefix('[')?.split_once("]:")?;
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    let is_one_address = host.matches(':').count() > 1;
+    let host = if is_one_address { format!("[{host}]") } else { host.to_owned() };
+    Some(format!("git+ssh://{host}{slash}{path}")).filter(|_| !path.is_empty())
+}
+
 /// Where the query of Terraform's begins in `user@host:path?ref=v1`, which reads as a part of the path.
 pub(super) fn query_of_an_scp_address(address: &str) -> Option<usize> {
     let at = address.find('?').filter(|_| !address.contains("://"))?;
