@@ -3,13 +3,13 @@
 //! Requirements are those that were installed with it and those that its project declares now: an update of the code
 //! alone brings new ones, and no installer. A requirement that cannot be parsed is reported and not judged.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use modstore_core::{
     findings::{Severity, codes},
     model::DistributionName,
 };
-use modstore_python::{Distribution, ModuleSearch, RecordedFile, quoted, small_text};
+use modstore_python::{Distribution, ModuleSearch, PointerKind, RecordedFile, quoted};
 use toml_edit::{Document, Item, Table, TableLike};
 
 use super::{
@@ -97,8 +97,8 @@ fn not_met(
         let what = format!("it needs {text}, which is not installed");
         return Some(missing(view, needed, view.finding(UNMET_REQUIREMENT, path, what)));
     };
-    let admits = |it: &&Distribution| match &it.version {
-        Some(version) => needed.admits(version) != Some(false),
+    let admits = |it: &&Distribution| match it.known_version() {
+        Some(version) => needed.admits(&version) != Some(false),
         None => true,
     };
     match all.iter().copied().find(admits) {
@@ -109,7 +109,7 @@ fn not_met(
         }
         Some(_) => None,
         None => {
-            let version = first.version.as_deref().unwrap_or_default();
+            let version = &first.known_version().unwrap_or_default();
             let what = format!("it needs {text}, and {version} is installed");
             let others = who_needs(installed, view, needed, version, here);
             let finding = |what| view.finding(UNMET_REQUIREMENT, path, what).at(Severity::Warning);
@@ -132,7 +132,9 @@ fn is_emptied(distribution: &Distribution) -> bool {
         !is_own && ["py", "so", "pyd", "pth"].contains(&end)
     };
     let mut code = files.iter().filter(is_code).peekable();
-    code.peek().is_some() && !code.any(|file| file.path.exists())
+    // Code may be there as byte code alone.
+    let is_there = |path: &Path| path.exists() || path.with_extension("pyc").exists();
+    code.peek().is_some() && !code.any(|file| is_there(&file.path))
 }
 
 /// The installed distributions that need the installed version of this, and would not have the wanted one's.
@@ -191,14 +193,11 @@ fn marker_environment(
     Some(MarkerEnvironment { python, machine: machine(), answered })
 }
 
-/// Whether Python sees more than the environment's own site directories: those of the Python below a virtual environment,
-/// and, without one, the user's.
+/// Whether Python may see distributions that files do not show.
 fn sees_more(environment: &InspectedEnvironment) -> bool {
-    let Some(settings) = small_text(&environment.prefix().join("pyvenv.cfg")) else { return true };
-    let mut fields = settings.lines().filter_map(|line| line.split_once('='));
-    fields.any(|(key, value)| {
-        key.trim() == "include-system-site-packages" && value.trim().eq_ignore_ascii_case("true")
-    })
+    // An archive on the import path may hold some.
+    let mut pointers = environment.scans.iter().flat_map(|scan| &scan.pointers);
+    environment.sees_more() || pointers.any(|it| it.how == PointerKind::Pth && it.target.is_file())
 }
 
 fn changed(view: &EditableView<'_>, declared: &Declared) -> Option<Finding> {
