@@ -314,3 +314,82 @@ fn what_is_in_the_users_own_directory_is_read_and_left_to_the_user() {
         assert!(found["fix"].as_str().unwrap().contains("pip install --user"), "{told:#}");
     }
 }
+
+#[test]
+fn an_address_that_a_backend_computes_is_taken_as_it_was_computed() {
+    let Some(world) = World::new() else { return };
+    let venv = world.venv("venv");
+    let other = project(&world, "other", &hatchling("other"), &[("src/other/__init__.py", "")]);
+    let needing = "dependencies = [\"other @ {root:uri}/../project-other\"]\n";
+    let allowed = "[tool.hatch.metadata]\nallow-direct-references = true\n";
+    let settings = format!("{needing}{allowed}{}", hatchling("mine"));
+    let mine = project(&world, "mine", &settings, &[("src/mine/__init__.py", "import other\n")]);
+    install(&venv, &[&other, &mine]);
+    assert_healthy(&world, &venv);
+    venv.uv_pip("uninstall", &["-q", "other"]).ok();
+    let (_, told) = world.doctor(&venv, &[]);
+    assert!(only(&told, "D09")["fix"].as_str().unwrap().contains("file:///"), "{told:#}");
+    world.doctor(&venv, &["--fix"]).0.ok();
+    venv.says("import mine");
+    assert_healthy(&world, &venv);
+}
+
+#[test]
+fn a_fix_keeps_what_another_distribution_needs_under_a_marker() {
+    let Some(world) = World::new() else { return };
+    let venv = world.venv("venv");
+    venv.uv_pip("install", &["-q", "--no-deps", "six"]).ok();
+    let version = venv.says("import six; print(six.__version__)");
+    let host = format!(
+        "dependencies = [\"six=={version} ; python_version >= '3'\"]\n{}",
+        hatchling("host")
+    );
+    let host = project(&world, "host", &host, &[("src/host/__init__.py", "")]);
+    let other = project(&world, "other", &hatchling("other"), &[("src/other/__init__.py", "")]);
+    let needing = project(
+        &world,
+        "needing",
+        &format!("dependencies = [\"six!={version}\"]\n{}", hatchling("needing")),
+        &[("src/needing/__init__.py", "")],
+    );
+    // What is missing needs another version.
+    let sources = format!("[tool.uv.sources]\nneeding = {{ path = {:?} }}\n", text(&needing));
+    let settings = format!("dependencies = [\"needing\"]\n{sources}{}", hatchling("mine"));
+    let mine = project(&world, "mine", &settings, &[("src/mine/__init__.py", "")]);
+    install(&venv, &[&host, &other, &mine]);
+    let (ran, told) = world.doctor(&venv, &["--fix"]);
+    ran.fails(1);
+    assert!(told["failed_fixes"].to_string().contains("six"), "{told:#}");
+    assert_eq!(venv.says("import six; print(six.__version__)"), version);
+    assert_ne!(venv.run("import needing").status, 0);
+}
+
+#[test]
+fn the_source_that_counts_here_is_taken_and_an_index_is_asked_for_nothing_else() {
+    let Some(world) = World::new() else { return };
+    let venv = world.venv("venv");
+    project(&world, "other", &hatchling("other"), &[("src/other/__init__.py", "")]);
+    for (number, (source, mended)) in [
+        ("{ path = '../project-other' }", true),
+        ("[{ path = '../project-other', marker = \"python_version >= '3'\" }, { path = '../gone', marker = \"python_version < '3'\" }]", true),
+        ("{ path = '../gone' }", false),
+        ("{ index = 'private' }", false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let name = format!("mine{number}");
+        let sources = format!("[tool.uv.sources]\nother = {source}\n");
+        let settings = format!("dependencies = [\"other\"]\n{sources}{}", hatchling(&name));
+        let mine = project(&world, &name, &settings, &[(&format!("src/{name}/__init__.py"), "")]);
+        install(&venv, &[&mine]);
+        let (ran, told) = world.doctor(&venv, &["--fix"]);
+        assert_eq!(ran.status, i32::from(!mended), "{source} {told:#}");
+        if mended {
+            venv.uv_pip("uninstall", &["-q", "other"]).ok();
+        } else {
+            assert!(only(&told, "D09")["fix"].is_null(), "{told:#}");
+        }
+        venv.uv_pip("uninstall", &["-q", &name]).ok();
+    }
+}

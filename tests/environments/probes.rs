@@ -152,6 +152,7 @@ fn bind_says_how_many_backends_it_asks_and_how_many_modules_it_has_imported() {
         }
         world.publish_files(name, &files);
     }
+    world.update();
     let venv = world.venv(&python, "venv");
     let ran = world.home.run(&["--verbose", "bind", "--python", &venv.python_text()]).ok();
     for said in

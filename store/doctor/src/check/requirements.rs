@@ -53,7 +53,10 @@ fn find(view: &mut EditableView<'_>, found: &mut Vec<Finding>) {
     let declared = declared_by(editable);
     let mut requirements: Vec<String> =
         metadata.iter().flat_map(|it| it.requires.clone()).collect();
-    requirements.extend(declared.iter().flat_map(|it| it.dependencies.clone()));
+    // An address that a build backend computes is in the metadata, as it was computed.
+    let is_computed = |text: &String| text.contains("{root:") || text.contains("${");
+    let of_project = declared.iter().flat_map(|it| it.dependencies.clone());
+    requirements.extend(of_project.filter(|text| !is_computed(text)));
     let mut unmet: BTreeMap<DistributionName, Finding> = BTreeMap::new();
     for text in requirements {
         match Requirement::parse(&text) {
@@ -95,7 +98,7 @@ fn not_met(
             return None;
         }
         let what = format!("it needs {text}, which is not installed");
-        return Some(missing(view, needed, view.finding(UNMET_REQUIREMENT, path, what)));
+        return Some(missing(view, needed, here, view.finding(UNMET_REQUIREMENT, path, what)));
     };
     let admits = |it: &&Distribution| match it.known_version() {
         Some(version) => needed.admits(&version) != Some(false),
@@ -104,7 +107,7 @@ fn not_met(
     match all.iter().copied().find(admits) {
         Some(met) if is_emptied(met) => {
             let what = format!("it needs {text}, which is installed, and all its files are gone");
-            let finding = missing(view, needed, view.finding(UNMET_REQUIREMENT, path, what));
+            let finding = missing(view, needed, here, view.finding(UNMET_REQUIREMENT, path, what));
             Some(finding.with(|about| about.is_reinstalled = true))
         }
         Some(_) => None,
@@ -114,7 +117,7 @@ fn not_met(
             let others = who_needs(installed, view, needed, version, here);
             let finding = |what| view.finding(UNMET_REQUIREMENT, path, what).at(Severity::Warning);
             Some(if others.is_empty() {
-                missing(view, needed, finding(what))
+                missing(view, needed, here, finding(what))
             } else {
                 let what = format!("{what}, as {} needs it", others.join(" and "));
                 finding(what).not_fixed("another version would break what works; a version that pleases both has to be released, or one of them left out")
@@ -157,11 +160,16 @@ fn who_needs(
 }
 
 /// The finding, with what `--fix` installs, and from where.
-fn missing(view: &EditableView<'_>, needed: &Requirement, finding: Finding) -> Finding {
+fn missing(
+    view: &EditableView<'_>,
+    needed: &Requirement,
+    here: &MarkerEnvironment,
+    finding: Finding,
+) -> Finding {
     let text = needed.without_marker();
     let python = quoted(view.environment.executable().as_os_str());
     let install = |what: &str| format!("uv pip install --python {python} {what}");
-    match source_of(view.catalog, view.editable, &needed.name) {
+    match source_of(view.catalog, view.editable, &needed.name, here) {
         Wanted::Directory(directory) => finding
             .command(install(&format!("-e {}", quoted(directory.as_os_str()))))
             .with(|about| about.requirement_from = Some(directory)),

@@ -16,4 +16,6 @@ pub(crate) use environment::InspectedEnvironment;
 pub(crate) use other_sites::SiteKind;
 pub(crate) use promised::promised;
 pub(crate) use recorded::{is_byte_code, is_changed, with_files};
-pub(crate) use requirement::{MarkerEnvironment, Requirement, admits_python, is_same_version};
+pub(crate) use requirement::{
+    MarkerEnvironment, Requirement, admits_python, is_same_version, marker_holds,
+};

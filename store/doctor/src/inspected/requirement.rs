@@ -96,6 +96,11 @@ impl Requirement {
     }
 }
 
+/// Whether a marker by itself holds there.
+pub(crate) fn marker_holds(marker: &str, to: &MarkerEnvironment) -> Option<bool> {
+    Marker::parse(marker)?.holds(to)
+}
+
 /// Whether a Python of this version may be used, by a `Requires-Python`. Where the patch version is not known, and decides,
 /// there is no answer.
 pub(crate) fn admits_python(requires: &str, python: PythonVersion) -> Option<bool> {

@@ -117,9 +117,10 @@ impl StandIn {
         let Metadata { requires, requires_python, .. } = Metadata::read(metadata);
         let quoted = |text: &str| toml_edit::Value::from(text).to_string();
         let mut lines = vec![format!("name = {}", quoted(distribution.as_str()))];
-        let has_extras = metadata.lines().take_while(|line| !line.is_empty()).any(|line| {
-            line.to_ascii_lowercase().starts_with("provides-extra:")
-        });
+        let has_extras = metadata
+            .lines()
+            .take_while(|line| !line.is_empty())
+            .any(|line| line.to_ascii_lowercase().starts_with("provides-extra:"));
         // Forms that installers read in metadata, for old packages have them, and not in a project.
         let is_odd = |text: &String| text.contains(['(', '\\']) || text.contains(".*");
         let is_plain = !has_extras
@@ -251,10 +252,14 @@ mod tests {
             let text = StandIn::of(&module, &facts).pyproject();
             text.split_once("[project]\n").unwrap().1.to_owned()
         };
-        let plain = declared("Requires-Python: >=3.9\nRequires-Dist: six>=1 ; sys_platform == \"linux\"\n");
+        let plain =
+            declared("Requires-Python: >=3.9\nRequires-Dist: six>=1 ; sys_platform == \"linux\"\n");
         assert!(plain.contains("name = \"my-module\"\nversion = \"1.0\"\n"), "{plain}");
         assert!(plain.contains("requires-python = \">=3.9\""), "{plain}");
-        assert!(plain.contains("six>=1 ; sys_platform == ") && !plain.contains("of-the-text"), "{plain}");
+        assert!(
+            plain.contains("six>=1 ; sys_platform == ") && !plain.contains("of-the-text"),
+            "{plain}"
+        );
         assert!(plain.parse::<toml_edit::DocumentMut>().is_ok(), "{plain}");
         for odd in [
             "Provides-Extra: x\n",
