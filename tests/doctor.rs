@@ -24,6 +24,9 @@ mod codes;
 #[path = "doctor/oracle.rs"]
 mod oracle;
 
+#[path = "doctor/kinds.rs"]
+mod kinds;
+
 #[path = "doctor/contents.rs"]
 mod contents;
 

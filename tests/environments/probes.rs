@@ -112,3 +112,52 @@ fn a_bind_with_nothing_to_do_starts_nothing_and_says_the_same() {
     world.home.run(&["bind", "--python", &venv.python_text()]).fails(1);
     assert!(venv.pth_files().contains_key("_modstore_mod_b.pth"), "it is put back");
 }
+
+#[test]
+fn a_script_beside_a_package_is_run_neither_by_bind_nor_by_update() {
+    let (Some(world), Some(python)) = (World::new(), Python::any()) else { return };
+    let mark = world.home.scratch().join("ran");
+    let publish = |value: u32| {
+        let project =
+            Project::new("mod-a", Backend::Hatchling).with_code(&format!("VALUE = {value}"));
+        let mut files = project.files();
+        files.push((
+            "src/drop_database.py".into(),
+            format!("open({:?}, 'w')\n", mark.display().to_string()),
+        ));
+        files.push(("src/tests/__init__.py".into(), "import not_there_at_all\n".into()));
+        world.publish_files("mod-a", &files);
+    };
+    publish(1);
+    let venv = world.bound(&python, "venv");
+    assert_eq!(values(&venv, &["mod_a"]), "1");
+    publish(2);
+    world.update();
+    assert_eq!(values(&venv, &["mod_a"]), "2");
+    assert!(!mark.exists(), "the script was run");
+}
+
+/// A count of what is over, and of how many, for a person who waits.
+#[test]
+fn bind_says_how_many_backends_it_asks_and_how_many_modules_it_has_imported() {
+    let (Some(world), Some(python)) = (World::new(), Python::any()) else { return };
+    for name in ["mod-a", "mod-b", "mod-c"] {
+        // What is declared needs no backend.
+        let mut files = Project::new(name, Backend::HatchlingFlat).files();
+        let package = name.replace('-', "_");
+        for (_, text) in files.iter_mut().filter(|(path, _)| path == "pyproject.toml") {
+            let version = text.lines().find(|line| line.starts_with("version = ")).unwrap();
+            let computed = text.replace(version, "dynamic = [\"version\"]");
+            *text = format!("{computed}\n[tool.hatch.version]\npath = \"{package}/__init__.py\"\n");
+        }
+        world.publish_files(name, &files);
+    }
+    world.update();
+    let venv = world.venv(&python, "venv");
+    let ran = world.home.run(&["--verbose", "bind", "--python", &venv.python_text()]).ok();
+    for said in
+        ["(1 of 3)", "(3 of 3)", "importing 3 modules", "imported 1 of 3", "imported 3 of 3"]
+    {
+        assert!(ran.stderr.contains(said), "{said:?} is missing in\n{}", ran.stderr);
+    }
+}

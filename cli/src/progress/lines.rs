@@ -93,6 +93,13 @@ impl Lines {
     }
 
     fn environment(&self, prefix: &Path, doing: Doing<'_>) {
+        // Many at once, and over in a moment: a few lines of them say as much.
+        if matches!(doing, Doing::Importing { done: 1.., .. })
+            && !self.verbose
+            && !self.pace.is_time(None)
+        {
+            return;
+        }
         if let Some(text) = doing_text(doing, self.verbose) {
             say(&format!("{}: {text}", prefix.display()));
         }
@@ -105,12 +112,17 @@ pub(super) const WITH_HISTORY: &str = "the server does not give this commit by i
 /// What is done in an environment, in words. The output of an installer only if `verbose`.
 pub(super) fn doing_text(doing: Doing<'_>, verbose: bool) -> Option<String> {
     match doing {
-        Doing::Probing(module) => Some(format!("asking the build backend of {module}")),
+        Doing::Probing { module, number, of } => {
+            Some(format!("asking the build backend of {module} ({number} of {of})"))
+        }
         Doing::Adding { requirements } => Some(format!(
             "adding what new versions require: {}",
             count(requirements, "requirement")
         )),
-        Doing::Importing { modules } => Some(format!("importing {}", count(modules, "module"))),
+        Doing::Importing { done: 0, of } => Some(format!("importing {}", count(of, "module"))),
+        Doing::Importing { done, of } => {
+            Some(format!("imported {done} of {}", count(of, "module")))
+        }
         Doing::Installing { modules } => Some(format!("installing {}", count(modules, "module"))),
         Doing::Said(text) if verbose => Some(text.trim().to_owned()),
         _ => None,

@@ -126,7 +126,14 @@ pub enum Step<'a> {
 #[non_exhaustive]
 pub enum Doing<'a> {
     /// A module's own build backend tells its metadata.
-    Probing(&'a ModuleName),
+    Probing {
+        /// Which module.
+        module: &'a ModuleName,
+        /// The number of this module among those that are asked, from 1 on.
+        number: usize,
+        /// How many are asked.
+        of: usize,
+    },
     /// What new versions of modules need is added.
     Adding {
         /// How many requirements.
@@ -134,8 +141,10 @@ pub enum Doing<'a> {
     },
     /// Modules are imported, to see whether they can be.
     Importing {
-        /// How many.
-        modules: usize,
+        /// How many were imported, or could not be.
+        done: usize,
+        /// Of how many.
+        of: usize,
     },
     /// Stand-ins are installed.
     Installing {

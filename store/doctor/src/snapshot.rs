@@ -7,8 +7,8 @@ use std::{
     time::SystemTime,
 };
 
-use modstore_core::Cancel;
-use modstore_python::Registration;
+use modstore_core::{Cancel, findings::Severity};
+use modstore_python::{Registration, quoted};
 
 use crate::{
     cache::{Cached, Search},
@@ -20,7 +20,7 @@ use crate::{
     finding::Finding,
     fix,
     hosts::{HOSTS, HostHome, cached_above, host_of},
-    inspected::{Asked, Editable, Found, InspectedEnvironment},
+    inspected::{Asked, Editable, Found, InspectedEnvironment, SiteKind},
     ownership::foreign,
     report::{Examined, Report, UnparsedFile},
 };
@@ -56,7 +56,13 @@ impl Scope<'_> {
         store: Option<StoreStandIns>,
     ) -> Option<Snapshot> {
         let layout = store.as_ref().map(|store| &store.layout);
-        let read = |found: &Found| InspectedEnvironment::read(found.clone(), registrations, layout);
+        let read = |found: &Found| {
+            let read = InspectedEnvironment::read(found.clone(), registrations, layout);
+            match self.effort {
+                Effort::Quick => read,
+                Effort::Full | Effort::Import => read.with_others(self.cancel),
+            }
+        };
         let environments: Vec<InspectedEnvironment> = found.iter().map(read).collect();
         let homes = HostHome::all();
         let roots = roots(&environments, &homes);
@@ -178,6 +184,9 @@ fn restrict(environment: &InspectedEnvironment, editables: &[Editable<'_>], find
         finding.about.command = Some(format!("{} --fix", environment.doctor_command()));
         return;
     }
+    if let Some(kind) = site_of(environment, editables, finding) {
+        return leave_to_others(environment, finding, &kind);
+    }
     let Some(candidate) = &about.candidate else { return };
     if let Some(foreign) = foreign(&candidate.directory) {
         let why = format!("to install it runs its code, and {foreign}");
@@ -191,6 +200,41 @@ fn restrict(environment: &InspectedEnvironment, editables: &[Editable<'_>], find
     if let Some(why) = fix::in_the_way(environment, editable) {
         finding.about.not_fixed_because = Some(why);
         finding.about.candidate = None;
+    }
+}
+
+/// Whose the site directory is that a finding is about, if nothing is written to it.
+fn site_of(
+    environment: &InspectedEnvironment,
+    editables: &[Editable<'_>],
+    finding: &Finding,
+) -> Option<SiteKind> {
+    let own = |name| {
+        let of_others = environment.others.iter().map(|other| &other.scan.site);
+        let mut sites = of_others.chain(&environment.found.paths.site);
+        let editable = editables.iter().find(|it| Some(&it.name) == name)?;
+        sites.find(|site| **site == editable.scan.site)
+    };
+    let path = own(finding.about.distribution.as_ref()).unwrap_or(&finding.path);
+    environment.others_of(path)
+}
+
+/// Leaves a fault to the owner of its directory. Of the system's packages, and of the Python below, it is only told.
+fn leave_to_others(environment: &InspectedEnvironment, finding: &mut Finding, kind: &SiteKind) {
+    let (why, mut command) = kind.advice(&finding.path, environment.executable());
+    let python = quoted(environment.executable().as_os_str());
+    let about = &mut finding.about;
+    if let (SiteKind::User, Some(candidate)) = (kind, &about.candidate) {
+        let directory = quoted(candidate.directory.as_os_str());
+        command = Some(format!("{python} -m pip install --user --no-deps -e {directory}"));
+    }
+    about.candidate = None;
+    about.requirement = None;
+    about.requirement_from = None;
+    about.not_fixed_because = Some(why);
+    about.command = command;
+    if *kind != SiteKind::User {
+        finding.severity = Severity::Note;
     }
 }
 
@@ -215,7 +259,7 @@ impl Snapshot {
             python: environment.executable().to_owned(),
             tool: environment.found.tool.clone(),
             installer: environment.installer.as_ref().map(ToString::to_string),
-            distributions: environment.scans.iter().map(|scan| scan.distributions.len()).sum(),
+            distributions: environment.every_scan().map(|scan| scan.distributions.len()).sum(),
             editables,
             not_run,
         });

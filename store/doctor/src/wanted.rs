@@ -12,8 +12,11 @@ use crate::{
     cache::distribution_in,
     catalog::Catalog,
     finding::{name_of, undecided},
-    inspected::Editable,
+    inspected::{Editable, MarkerEnvironment, marker_holds},
 };
+
+/// How deep members of a workspace are looked for.
+const DEEPEST: usize = 6;
 
 /// Where a requirement comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,12 +36,13 @@ pub(crate) fn source_of(
     catalog: &Catalog,
     editable: &Editable<'_>,
     name: &DistributionName,
+    here: &MarkerEnvironment,
 ) -> Wanted {
     if let Some(candidate) = catalog.store.as_ref().and_then(|store| store.candidate(name)) {
         return Wanted::Directory(candidate.directory);
     }
     if let Some(project) = editable.project()
-        && let Some(wanted) = named_source(&project.directory, &project.settings, name)
+        && let Some(wanted) = named_source(&project.directory, &project.settings, name, here)
     {
         return wanted;
     }
@@ -50,7 +54,12 @@ pub(crate) fn source_of(
 }
 
 /// What `tool.uv.sources` of the project, or of its workspace, says.
-fn named_source(directory: &Path, settings: &str, name: &DistributionName) -> Option<Wanted> {
+fn named_source(
+    directory: &Path,
+    settings: &str,
+    name: &DistributionName,
+    here: &MarkerEnvironment,
+) -> Option<Wanted> {
     let above = directory.ancestors().skip(1).take(5);
     let workspaces =
         above.filter_map(|root| Some((root, small_text(&root.join("pyproject.toml"))?)));
@@ -59,19 +68,44 @@ fn named_source(directory: &Path, settings: &str, name: &DistributionName) -> Op
         let document = Document::parse(text.as_str()).ok()?;
         let sources = table(document.as_item(), &["tool", "uv", "sources"])?;
         let (_, item) = sources.iter().find(|(key, _)| key.parse().ok().as_ref() == Some(name))?;
-        Some(source(root, item, name))
+        Some(sources_here(root, item, name, here))
     })
 }
 
-fn source(root: &Path, item: &Item, name: &DistributionName) -> Wanted {
-    let Some(fields) = item.as_table_like() else {
-        return Wanted::Unknown(format!(
-            "the sources of its project name several places for {name}"
-        ));
+/// The one of the sources that counts in this environment: each may have a marker.
+fn sources_here(
+    root: &Path,
+    item: &Item,
+    name: &DistributionName,
+    here: &MarkerEnvironment,
+) -> Wanted {
+    let several = item.as_array().into_iter().flatten().filter_map(|it| it.as_inline_table());
+    let tables = item.as_array_of_tables().into_iter().flatten();
+    let single = item.as_table_like().into_iter();
+    let all: Vec<&dyn TableLike> =
+        single.chain(several.map(|it| it as _)).chain(tables.map(|it| it as _)).collect();
+    let applies = |fields: &&dyn TableLike| {
+        let is_of_extra = fields.contains_key("extra") || fields.contains_key("group");
+        let marker = fields.get("marker").and_then(Item::as_str);
+        !is_of_extra && marker.is_none_or(|marker| marker_holds(marker, here) != Some(false))
     };
+    match all.iter().copied().filter(applies).collect::<Vec<_>>().as_slice() {
+        [] if all.is_empty() => Wanted::Unknown(format!(
+            "the source that its project names for {name} is not understood"
+        )),
+        [] => Wanted::Index,
+        [only] => source(root, *only, name),
+        _ => Wanted::Unknown(format!("the sources of its project name several places for {name}")),
+    }
+}
+
+fn source(root: &Path, fields: &dyn TableLike, name: &DistributionName) -> Wanted {
     let text = |key: &str| fields.get(key).and_then(Item::as_str);
     if let Some(path) = text("path") {
         let directory = lexical(root, Path::new(path));
+        if directory.is_file() {
+            return Wanted::Address(file_url(&directory));
+        }
         let is_it = directory.is_dir() && distribution_in(&directory).as_ref() == Some(name);
         return if is_it {
             Wanted::Directory(directory)
@@ -110,42 +144,150 @@ fn source(root: &Path, item: &Item, name: &DistributionName) -> Wanted {
     }
 }
 
+/// The address of a file of this machine.
+fn file_url(path: &Path) -> String {
+    let path = path.to_string_lossy();
+    let escaped = path.replace('%', "%25").replace(' ', "%20").replace('#', "%23");
+    format!("file://{}", escaped.replace('?', "%3F"))
+}
+
 /// The member of the workspace above `directory` that is this distribution.
 fn member(directory: &Path, name: &DistributionName) -> Option<PathBuf> {
     directory.ancestors().take(6).find_map(|root| {
         let text = small_text(&root.join("pyproject.toml"))?;
         let document = Document::parse(text.as_str()).ok()?;
         let workspace = table(document.as_item(), &["tool", "uv", "workspace"])?;
-        let members = workspace.get("members").and_then(Item::as_array);
-        let patterns = members.into_iter().flatten().filter_map(|it| it.as_str());
-        let directories =
-            patterns.flat_map(|pattern| expanded(root, pattern)).chain([root.to_owned()]);
-        directories.into_iter().find(|it| distribution_in(it).as_ref() == Some(name))
+        let named = |key: &str| -> Vec<PathBuf> {
+            let patterns = workspace.get(key).and_then(Item::as_array).into_iter().flatten();
+            patterns.filter_map(|it| it.as_str()).flat_map(|it| expanded(root, it)).collect()
+        };
+        let excluded = named("exclude");
+        let members = named("members").into_iter().filter(|it| !excluded.contains(it));
+        let mut directories = members.chain([root.to_owned()]);
+        directories.find(|it| distribution_in(it).as_ref() == Some(name))
     })
 }
 
-/// The directories that a pattern like `packages/*` names.
+/// The directories that a pattern like `packages/*` names, as in a shell; `**` is any number of directories.
 fn expanded(root: &Path, pattern: &str) -> Vec<PathBuf> {
     let mut found = vec![root.to_owned()];
     for part in pattern.split('/').filter(|part| !part.is_empty() && *part != ".") {
         found = found.into_iter().flat_map(|directory| matching(&directory, part)).collect();
     }
+    found.sort();
+    found.dedup();
     found
 }
 
 fn matching(directory: &Path, part: &str) -> Vec<PathBuf> {
-    let Some((start, end)) = part.split_once('*') else { return vec![directory.join(part)] };
-    let children = std::fs::read_dir(directory).into_iter().flatten().flatten();
-    let directories = children.map(|child| child.path()).filter(|path| path.is_dir());
+    if part == "**" {
+        return all_below(directory, DEEPEST);
+    }
+    if !part.contains(['*', '?', '[']) {
+        return vec![directory.join(part)];
+    }
+    let pattern: Vec<char> = part.chars().collect();
     let is_named = |path: &PathBuf| {
-        let name = name_of(path);
-        name.len() >= start.len() + end.len() && name.starts_with(start) && name.ends_with(end)
+        let name: Vec<char> = name_of(path).chars().collect();
+        matches(&pattern, &name)
     };
-    let mut found: Vec<PathBuf> = directories.filter(is_named).collect();
-    found.sort();
+    children(directory).into_iter().filter(is_named).collect()
+}
+
+/// The directory, and those below it that are not hidden.
+fn all_below(directory: &Path, depth: usize) -> Vec<PathBuf> {
+    let mut found = vec![directory.to_owned()];
+    if let Some(depth) = depth.checked_sub(1) {
+        let below = children(directory).into_iter();
+        let shown = below.filter(|path| !name_of(path).starts_with('.') && !path.is_symlink());
+        found.extend(shown.flat_map(|child| all_below(&child, depth)));
+    }
     found
+}
+
+fn children(directory: &Path) -> Vec<PathBuf> {
+    let children = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    children.map(|child| child.path()).filter(|path| path.is_dir()).collect()
+}
+
+/// Whether a name matches a pattern of `*`, `?` and `[…]`.
+fn matches(pattern: &[char], name: &[char]) -> bool {
+    match pattern {
+        [] => name.is_empty(),
+        ['*', rest @ ..] => {
+            (0..=name.len()).any(|taken| name.get(taken..).is_some_and(|left| matches(rest, left)))
+        }
+        ['[', rest @ ..] => {
+            let Some(end) = rest.iter().position(|sign| *sign == ']').filter(|end| *end > 0) else {
+                return false;
+            };
+            let ([first, left @ ..], Some((class, more))) = (name, rest.split_at_checked(end))
+            else {
+                return false;
+            };
+            is_in(class, *first) && matches(more.get(1..).unwrap_or_default(), left)
+        }
+        [sign, rest @ ..] => match name {
+            [first, left @ ..] => (*sign == '?' || sign == first) && matches(rest, left),
+            [] => false,
+        },
+    }
+}
+
+/// Whether a sign is in a class like `a-z0` or `!a-z`.
+fn is_in(class: &[char], sign: char) -> bool {
+    let (is_without, class) = match class {
+        ['!', rest @ ..] => (true, rest),
+        class => (false, class),
+    };
+    let is_in_range =
+        class.windows(3).any(|it| matches!(it, [from, '-', to] if (*from..=*to).contains(&sign)));
+    (is_in_range || class.contains(&sign)) != is_without
 }
 
 fn table<'t>(item: &'t Item, path: &[&str]) -> Option<&'t dyn TableLike> {
     path.iter().try_fold(item, |item, key| item.get(key))?.as_table_like()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_of_a_workspace_names_directories_as_in_a_shell() {
+        for (pattern, name, expected) in [
+            ("*", "a", true),
+            ("pkg-?", "pkg-b", true),
+            ("pkg-?", "pkg-bb", false),
+            ("*-core*", "x-core-y", true),
+            ("[ab]-[!0-9]", "a-x", true),
+            ("[ab]-[!0-9]", "a-1", false),
+            ("[c-e]", "d", true),
+            ("[", "[", false),
+            ("a", "ab", false),
+        ] {
+            let signs = |text: &str| text.chars().collect::<Vec<char>>();
+            assert_eq!(matches(&signs(pattern), &signs(name)), expected, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn a_member_is_found_at_any_depth_and_not_where_the_workspace_leaves_it_out() {
+        let place = tempfile::tempdir().unwrap();
+        let write = |path: &str, text: &str| {
+            let path = place.path().join(path).join("pyproject.toml");
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write(
+            "",
+            "[tool.uv.workspace]\nmembers = [\"packages/*\", \"libs/**/pkg-?\"]\nexclude = [\"packages/old*\"]\n",
+        );
+        for path in ["packages/old-b", "libs/x/y/pkg-b", "libs/.hidden/pkg-c"] {
+            write(path, &format!("[project]\nname = \"m{}\"\n", &path[path.len() - 2..]));
+        }
+        let found = |name: &str| member(&place.path().join("packages/a"), &name.parse().unwrap());
+        assert_eq!(found("m-b"), Some(place.path().join("libs/x/y/pkg-b")));
+        assert_eq!(found("m-c"), None);
+    }
 }

@@ -21,9 +21,9 @@ pub use follow::{
 };
 pub use read::{
     Commit, DIRECTORY as BYTE_CODE, DirectUrl, Distribution, DistributionError, EntryPoint,
-    EnvironmentPaths, Finder, Line, Metadata, Pointer, PointerKind, PythonVersion, RecordedFile,
-    Scan, ScanError, Unparsed, is_byte_code, is_identifier, lexical, lines, names_below,
-    small_bytes, small_if_there, small_text,
+    EnvironmentPaths, Finder, Line, Metadata, Pointer, PointerKind, Promise, PythonVersion,
+    RecordedFile, Scan, ScanError, Unparsed, is_beside, is_byte_code, is_identifier, lexical,
+    lines, parts_of, small_bytes, small_if_there, small_text,
 };
 pub use run::{
     Exception, ImportProbe, ImportProbeError, ImportRequest, ImportResult, Install, Installer,

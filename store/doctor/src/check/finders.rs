@@ -30,7 +30,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 fn find(view: &mut EditableView<'_>, found: &mut Vec<Finding>) {
     // What is broken already says why Python finds something else. Without pointers there is nothing to compare with.
     let is_explained = found.iter().any(|finding| finding.severity == Severity::Broken);
-    if is_explained || view.editable.followed.is_empty() {
+    if is_explained || view.editable.followed.is_empty() || view.asked.answer().is_none() {
         return;
     }
     found.extend(promised(view.editable).iter().find_map(|name| not_loaded(view, name)));
@@ -39,7 +39,7 @@ fn find(view: &mut EditableView<'_>, found: &mut Vec<Finding>) {
 fn not_loaded(view: &EditableView<'_>, name: &str) -> Option<Finding> {
     match view.asked.place(name)? {
         ModulePlace::Builtin => None,
-        ModulePlace::Nowhere => Some(not_found(view, name)),
+        ModulePlace::Nowhere => Some(hidden(view, name).unwrap_or_else(|| not_found(view, name))),
         ModulePlace::Failed(exception) => {
             let what = format!("asked for {name}, a finder of this Python raised {exception}");
             Some(reinstalled(view, view.finding(NOT_LOADED, pointing(view), what)))
@@ -58,6 +58,17 @@ fn not_loaded(view: &EditableView<'_>, name: &str) -> Option<Finding> {
             let other = parts.first()?;
             (!parts.iter().any(is_own)).then(|| shadowed(view, name, other))
         }
+    }
+}
+
+/// A part of a package that is not found because Python takes the package itself from elsewhere.
+fn hidden(view: &EditableView<'_>, name: &str) -> Option<Finding> {
+    let (parent, _) = name.rsplit_once('.')?;
+    let is_own = |path: &Path| view.editable.followed.iter().any(|it| leads_to(it, path));
+    match view.asked.place(parent)? {
+        ModulePlace::File(file) if !is_own(file) => Some(shadowed(view, parent, file)),
+        ModulePlace::Nowhere => hidden(view, parent),
+        _ => None,
     }
 }
 
@@ -89,9 +100,33 @@ fn not_found(view: &EditableView<'_>, name: &str) -> Finding {
             "{} begins with a byte order mark, which this Python takes as a part of the path, so it does not find {name}",
             name_of(&pointer.file)
         ),
-        None => format!("this Python does not find {name}, which {} leads to", name_of(&file)),
+        None => match of_another_python(view, name) {
+            Some(module) => format!(
+                "this Python does not find {name}: {} was compiled for another one",
+                module.display()
+            ),
+            None => format!("this Python does not find {name}, which {} leads to", name_of(&file)),
+        },
     };
     reinstalled(view, view.finding(NOT_LOADED, file, what))
+}
+
+/// A compiled module of this name that this Python passes over, because its file's name ends for another one.
+fn of_another_python(view: &EditableView<'_>, name: &str) -> Option<PathBuf> {
+    let path = name.replace('.', "/");
+    let places = view.editable.followed.iter().map(|pointer| match &pointer.name {
+        Some(mapped) if mapped == name => pointer.target.clone(),
+        _ => pointer.target.join(&path),
+    });
+    let compiled = |place: PathBuf| {
+        let start = format!("{}.", name_of(&place));
+        let children = std::fs::read_dir(place.parent()?).ok()?.flatten();
+        let mut paths = children.map(|child| child.path());
+        paths.find(|path| {
+            name_of(path).starts_with(&start) && path.extension().is_some_and(|end| end == "so")
+        })
+    };
+    places.filter_map(compiled).next()
 }
 
 /// Another file wins.
@@ -106,7 +141,7 @@ fn shadowed(view: &EditableView<'_>, name: &str, winner: &Path) -> Finding {
     let mut scans = view.environment.scans.iter();
     let Some(site) = scans.find_map(|scan| winner.starts_with(&scan.site).then_some(&scan.site))
     else {
-        return finding.not_fixed("it lies outside the environment");
+        return outside(view, name, winner, finding);
     };
     // The directory or the file directly in the site directory.
     let below = winner.strip_prefix(site).ok().and_then(|below| below.components().next());
@@ -123,10 +158,27 @@ fn shadowed(view: &EditableView<'_>, name: &str, winner: &Path) -> Finding {
     }
 }
 
+/// A file that wins from outside the environment: of another editable install, or of the Python below.
+fn outside(view: &EditableView<'_>, name: &str, winner: &Path, finding: Finding) -> Finding {
+    let pointers = view.environment.every_scan().flat_map(|scan| &scan.pointers);
+    let mut leading =
+        pointers.filter(|it| it.how != PointerKind::DirectUrl && leads_to(it, winner));
+    let other =
+        leading.find_map(|it| it.distribution.as_ref()).filter(|it| **it != view.editable.name);
+    match (other, owner(view, winner)) {
+        (Some(other), _) => finding
+            .not_fixed(format!("{other} leads to it, and both have a {name}"))
+            .command(uninstall(view, other.as_str())),
+        (None, Some(owner)) => finding.not_fixed(format!(
+            "{owner} has installed it outside the environment, and both have a {name}"
+        )),
+        (None, None) => finding.not_fixed("it lies outside the environment"),
+    }
+}
+
 /// The distribution that has recorded a file at or below this path.
 fn owner(view: &EditableView<'_>, path: &Path) -> Option<String> {
-    let scans = view.environment.scans.iter();
-    let mut all = scans.flat_map(|scan| &scan.distributions);
+    let mut all = view.installed.iter();
     let has = |files: Vec<RecordedFile>| files.iter().any(|file| file.path.starts_with(path));
     let is_owner = |it: &&Distribution| it.record().ok().flatten().is_some_and(has);
     all.find(is_owner).map(|owner| owner.name.to_string())
@@ -139,7 +191,13 @@ fn uninstall(view: &EditableView<'_>, owner: &str) -> String {
 
 /// The finding, with its own project as the directory to be installed again.
 fn reinstalled(view: &EditableView<'_>, finding: Finding) -> Finding {
-    match view.editable.source_directory() {
+    let editable = view.editable;
+    if editable.is_as_installed() && !editable.has_changed_since() {
+        return finding.not_fixed(
+            "it is as it was installed, and another installation of this project would end the same way",
+        );
+    }
+    match editable.source_directory() {
         Some(directory) => finding.choose(Choice::only(directory, "where it was installed from")),
         None => finding.not_fixed("nothing says where its project is"),
     }

@@ -11,7 +11,7 @@ use modstore_core::{
     disk::open_regular,
     findings::{Severity, codes},
 };
-use modstore_python::quoted;
+use modstore_python::{Distribution, quoted};
 
 use super::view::{EnvironmentView, OfEnvironment, Step};
 use crate::{
@@ -101,23 +101,29 @@ fn retain_recorded(environment: &InspectedEnvironment, dead: &mut Vec<(PathBuf, 
     dead.retain(|(program, _)| recorded.contains(program));
 }
 
-/// The distributions that have recorded these programs.
+/// The distributions that have recorded these programs, as an installer is told of them: by name and version, or, for one
+/// whose code lies elsewhere, by its project.
 fn owners(environment: &InspectedEnvironment, dead: &[(PathBuf, PathBuf)]) -> BTreeSet<String> {
-    let mut owners = BTreeSet::new();
-    for distribution in environment.scans.iter().flat_map(|scan| &scan.distributions) {
-        let recorded = distribution.record().ok().flatten().unwrap_or_default();
-        let is_dead = |path: &Path| dead.iter().any(|(program, _)| program == path);
-        if !distribution.is_editable() && recorded.iter().any(|file| is_dead(&file.path)) {
-            let version =
-                distribution.version.as_ref().map(|it| format!("=={it}")).unwrap_or_default();
-            owners.insert(format!("{}{version}", distribution.name));
-        }
+    let is_dead = |path: &Path| dead.iter().any(|(program, _)| program == path);
+    let has_dead = |it: &Distribution| {
+        let recorded = it.record().ok().flatten().unwrap_or_default();
+        recorded.iter().any(|file| is_dead(&file.path))
+    };
+    let distributions = environment.scans.iter().flat_map(|scan| &scan.distributions);
+    distributions.filter(|it| has_dead(it)).filter_map(installed_as).collect()
+}
+
+fn installed_as(distribution: &Distribution) -> Option<String> {
+    if distribution.is_editable() {
+        let project = distribution.direct_url.as_ref()?.path.as_ref()?;
+        return project.is_dir().then(|| format!("-e {}", quoted(project.as_os_str())));
     }
-    owners
+    let version = distribution.version.as_ref().map(|it| format!("=={it}")).unwrap_or_default();
+    Some(quoted(format!("{}{version}", distribution.name).as_ref()))
 }
 
 fn reinstall(environment: &InspectedEnvironment, owners: &BTreeSet<String>) -> String {
     let python = quoted(environment.executable().as_os_str());
-    let names: Vec<String> = owners.iter().map(|owner| quoted(owner.as_ref())).collect();
-    format!("uv pip install --python {python} --no-deps --reinstall {}", names.join(" "))
+    let owners: Vec<&str> = owners.iter().map(String::as_str).collect();
+    format!("uv pip install --python {python} --no-deps --reinstall {}", owners.join(" "))
 }

@@ -3,13 +3,13 @@
 //! Requirements are those that were installed with it and those that its project declares now: an update of the code
 //! alone brings new ones, and no installer. A requirement that cannot be parsed is reported and not judged.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 use modstore_core::{
     findings::{Severity, codes},
     model::DistributionName,
 };
-use modstore_python::{Distribution, ModuleSearch, RecordedFile, quoted, small_text};
+use modstore_python::{Distribution, ModuleSearch, PointerKind, RecordedFile, quoted};
 use toml_edit::{Document, Item, Table, TableLike};
 
 use super::{
@@ -53,7 +53,10 @@ fn find(view: &mut EditableView<'_>, found: &mut Vec<Finding>) {
     let declared = declared_by(editable);
     let mut requirements: Vec<String> =
         metadata.iter().flat_map(|it| it.requires.clone()).collect();
-    requirements.extend(declared.iter().flat_map(|it| it.dependencies.clone()));
+    // An address that a build backend computes is in the metadata, as it was computed.
+    let is_computed = |text: &String| text.contains("{root:") || text.contains("${");
+    let of_project = declared.iter().flat_map(|it| it.dependencies.clone());
+    requirements.extend(of_project.filter(|text| !is_computed(text)));
     let mut unmet: BTreeMap<DistributionName, Finding> = BTreeMap::new();
     for text in requirements {
         match Requirement::parse(&text) {
@@ -95,26 +98,26 @@ fn not_met(
             return None;
         }
         let what = format!("it needs {text}, which is not installed");
-        return Some(missing(view, needed, view.finding(UNMET_REQUIREMENT, path, what)));
+        return Some(missing(view, needed, here, view.finding(UNMET_REQUIREMENT, path, what)));
     };
-    let admits = |it: &&Distribution| match &it.version {
-        Some(version) => needed.admits(version) != Some(false),
+    let admits = |it: &&Distribution| match it.known_version() {
+        Some(version) => needed.admits(&version) != Some(false),
         None => true,
     };
     match all.iter().copied().find(admits) {
         Some(met) if is_emptied(met) => {
             let what = format!("it needs {text}, which is installed, and all its files are gone");
-            let finding = missing(view, needed, view.finding(UNMET_REQUIREMENT, path, what));
+            let finding = missing(view, needed, here, view.finding(UNMET_REQUIREMENT, path, what));
             Some(finding.with(|about| about.is_reinstalled = true))
         }
         Some(_) => None,
         None => {
-            let version = first.version.as_deref().unwrap_or_default();
+            let version = &first.known_version().unwrap_or_default();
             let what = format!("it needs {text}, and {version} is installed");
             let others = who_needs(installed, view, needed, version, here);
             let finding = |what| view.finding(UNMET_REQUIREMENT, path, what).at(Severity::Warning);
             Some(if others.is_empty() {
-                missing(view, needed, finding(what))
+                missing(view, needed, here, finding(what))
             } else {
                 let what = format!("{what}, as {} needs it", others.join(" and "));
                 finding(what).not_fixed("another version would break what works; a version that pleases both has to be released, or one of them left out")
@@ -132,7 +135,9 @@ fn is_emptied(distribution: &Distribution) -> bool {
         !is_own && ["py", "so", "pyd", "pth"].contains(&end)
     };
     let mut code = files.iter().filter(is_code).peekable();
-    code.peek().is_some() && !code.any(|file| file.path.exists())
+    // Code may be there as byte code alone.
+    let is_there = |path: &Path| path.exists() || path.with_extension("pyc").exists();
+    code.peek().is_some() && !code.any(|file| is_there(&file.path))
 }
 
 /// The installed distributions that need the installed version of this, and would not have the wanted one's.
@@ -155,11 +160,16 @@ fn who_needs(
 }
 
 /// The finding, with what `--fix` installs, and from where.
-fn missing(view: &EditableView<'_>, needed: &Requirement, finding: Finding) -> Finding {
+fn missing(
+    view: &EditableView<'_>,
+    needed: &Requirement,
+    here: &MarkerEnvironment,
+    finding: Finding,
+) -> Finding {
     let text = needed.without_marker();
     let python = quoted(view.environment.executable().as_os_str());
     let install = |what: &str| format!("uv pip install --python {python} {what}");
-    match source_of(view.catalog, view.editable, &needed.name) {
+    match source_of(view.catalog, view.editable, &needed.name, here) {
         Wanted::Directory(directory) => finding
             .command(install(&format!("-e {}", quoted(directory.as_os_str()))))
             .with(|about| about.requirement_from = Some(directory)),
@@ -191,14 +201,11 @@ fn marker_environment(
     Some(MarkerEnvironment { python, machine: machine(), answered })
 }
 
-/// Whether Python sees more than the environment's own site directories: those of the Python below a virtual environment,
-/// and, without one, the user's.
+/// Whether Python may see distributions that files do not show.
 fn sees_more(environment: &InspectedEnvironment) -> bool {
-    let Some(settings) = small_text(&environment.prefix().join("pyvenv.cfg")) else { return true };
-    let mut fields = settings.lines().filter_map(|line| line.split_once('='));
-    fields.any(|(key, value)| {
-        key.trim() == "include-system-site-packages" && value.trim().eq_ignore_ascii_case("true")
-    })
+    // An archive on the import path may hold some.
+    let mut pointers = environment.scans.iter().flat_map(|scan| &scan.pointers);
+    environment.sees_more() || pointers.any(|it| it.how == PointerKind::Pth && it.target.is_file())
 }
 
 fn changed(view: &EditableView<'_>, declared: &Declared) -> Option<Finding> {

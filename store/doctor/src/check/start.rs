@@ -5,8 +5,12 @@
 
 use std::path::{Path, PathBuf};
 
-use modstore_core::findings::{Severity, codes};
-use modstore_python::{quoted, small_bytes};
+use modstore_core::{
+    Cancel,
+    disk::names_in,
+    findings::{Severity, codes},
+};
+use modstore_python::{Line, ModuleSearch, lines, quoted, small_bytes};
 
 use super::view::{EnvironmentView, OfEnvironment, Step};
 use crate::{
@@ -21,6 +25,12 @@ codes! { pub(super) CODES of Code:
 
 pub(super) const CHECK: Step<OfEnvironment> = OfEnvironment::check(CODES, find);
 
+/// Modules that each start imports, after the `.pth` files.
+const CUSTOMIZING: [&str; 2] = ["sitecustomize.py", "usercustomize.py"];
+
+/// Most files that are run one by one.
+const MOST_RUN: usize = 100;
+
 /// The sentence in which Python's `site` module names the file whose line it could not run.
 const COMPLAINT: &str = "Error processing line ";
 
@@ -31,7 +41,8 @@ fn find(view: &mut EnvironmentView<'_>, found: &mut Vec<Finding>) {
         Asked::Answer(answer) => {
             let failing = failing_lines(&answer.said).into_iter();
             let ours = failing.filter(|(file, _)| is_in_site(environment, file));
-            found.extend(ours.map(|(file, why)| {
+            let customizing = failing_module(environment, &answer.said).into_iter();
+            found.extend(ours.chain(customizing).map(|(file, why)| {
                 let what = format!("{} fails at every start of Python: {why}", name_of(&file));
                 aside(&file, what).at(Severity::Warning)
             }));
@@ -39,8 +50,11 @@ fn find(view: &mut EnvironmentView<'_>, found: &mut Vec<Finding>) {
         Asked::Failed { without_site: false, .. } => {}
         Asked::Failed { why, without_site: true } => {
             let undecoded = undecodable(environment);
-            let stopping =
-                if undecoded.is_empty() { suspects(environment, why) } else { undecoded };
+            let stopping = if undecoded.is_empty() {
+                stopping(environment, why, view.cancel)
+            } else {
+                undecoded
+            };
             if stopping.is_empty() {
                 let what = format!("Python does not start with this site directory: {why}");
                 let site = environment.found.paths.site.first().cloned().unwrap_or_default();
@@ -85,6 +99,17 @@ fn failing_lines(said: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
+/// The `sitecustomize.py` or `usercustomize.py` that Python complains of, and the line in which it says why.
+fn failing_module(environment: &InspectedEnvironment, said: &str) -> Option<(PathBuf, String)> {
+    CUSTOMIZING.into_iter().find_map(|name| {
+        let complaint = format!("Error in {}", name.strip_suffix(".py")?);
+        let (_, rest) = said.split_once(&complaint)?;
+        let why = rest.lines().nth(1).unwrap_or("it raised an exception").to_owned();
+        let sites = environment.found.paths.site.iter();
+        sites.map(|site| site.join(name)).find(|file| file.is_file()).map(|file| (file, why))
+    })
+}
+
 fn is_in_site(environment: &InspectedEnvironment, file: &Path) -> bool {
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let directory = file.parent().map(real);
@@ -101,12 +126,32 @@ fn undecodable(environment: &InspectedEnvironment) -> Vec<(PathBuf, String)> {
         .collect()
 }
 
-/// The `.pth` files that the reason names.
-fn suspects(environment: &InspectedEnvironment, why: &str) -> Vec<(PathBuf, String)> {
-    let pointing = environment.scans.iter().flat_map(|scan| &scan.pointers).map(|it| &it.file);
-    let mut files: Vec<&PathBuf> = pointing.filter(|file| why.contains(&name_of(file))).collect();
-    files.dedup();
-    files.into_iter().map(|file| (file.clone(), why.to_owned())).collect()
+/// The first file that each start runs and that does not let Python go on: found by running them one by one, in the order of
+/// Python.
+fn stopping(
+    environment: &InspectedEnvironment,
+    why: &str,
+    cancel: &Cancel,
+) -> Vec<(PathBuf, String)> {
+    let python = environment.executable();
+    let run = environment.every_scan().flat_map(|scan| run_at_start(&scan.site));
+    let mut run = run.take(MOST_RUN);
+    let first =
+        run.find(|file| !cancel.is_cancelled() && !ModuleSearch::starts_with(python, file, cancel));
+    first.map(|file| (file, why.to_owned())).into_iter().collect()
+}
+
+/// The files of a site directory of which each start of Python runs something.
+fn run_at_start(site: &Path) -> Vec<PathBuf> {
+    let has_code = |file: &PathBuf| {
+        let lines = small_bytes(file).and_then(|bytes| lines(site, &bytes).ok());
+        lines.is_some_and(|lines| lines.iter().any(|line| matches!(line, Line::Code(_))))
+    };
+    let names = names_in(site).unwrap_or_default();
+    let pth = names.iter().map(|name| site.join(name));
+    let pth = pth.filter(|file| file.extension().is_some_and(|end| end == "pth"));
+    let others = CUSTOMIZING.map(|name| site.join(name)).into_iter().filter(|file| file.is_file());
+    pth.filter(has_code).chain(others).collect()
 }
 
 #[cfg(test)]

@@ -65,9 +65,8 @@ pub(super) fn constraints(environment: &InspectedEnvironment) -> Result<NamedTem
     let distributions = environment.scans.iter().flat_map(|scan| &scan.distributions);
     let metadata = distributions.filter_map(|it| it.metadata().ok().flatten());
     for text in metadata.flat_map(|metadata| metadata.requires) {
-        // One for an extra or another platform constrains nothing here, nor one that is not met as it is.
-        let needed =
-            Requirement::parse(&text).filter(|it| !it.has_marker() && is_met(environment, it));
+        // One that is not met as it is constrains nothing. The installer knows which markers hold.
+        let needed = Requirement::parse(&text).filter(|it| is_met(environment, it));
         lines.extend(needed.and_then(|needed| needed.constraint()));
     }
     lines.sort();

@@ -3,8 +3,8 @@
 
 use std::{collections::BTreeSet, path::Path};
 
-use modstore_core::{Cancel, model::causes};
-use modstore_python::{Distribution, ModulePlace, ModuleSearch};
+use modstore_core::{Cancel, disk::names_in, model::causes};
+use modstore_python::{Distribution, ModulePlace, ModuleSearch, PointerKind, Scan};
 
 use super::{editable::Editable, environment::InspectedEnvironment, promised::promised};
 
@@ -34,7 +34,9 @@ impl Asked {
         if !environment.may_run() || !environment.can_run() {
             return Self::Not;
         }
-        let names: BTreeSet<String> = editables.iter().flat_map(promised).collect();
+        let names = editables.iter().flat_map(promised);
+        // Where a part of a package is not found, the package says why.
+        let names: BTreeSet<String> = names.flat_map(|name| with_parents(&name)).collect();
         let python = environment.executable();
         match ModuleSearch::ask(python, &names, cancel) {
             Ok(answer) => Self::Answer(Box::new(answer)),
@@ -56,7 +58,7 @@ impl Asked {
         let left: Vec<&Path> = superseded.map(|(left, _)| left.directory.as_path()).collect();
         let all: Vec<Distribution> = match self.answer() {
             Some(answer) => answer.installed.iter().filter_map(|it| Distribution::at(it)).collect(),
-            None => environment.scans.iter().flat_map(|scan| scan.distributions.clone()).collect(),
+            None => by_files(environment),
         };
         all.into_iter().filter(|it| !left.contains(&it.directory.as_path())).collect()
     }
@@ -73,4 +75,24 @@ impl Asked {
     pub(crate) fn place(&self, module: &str) -> Option<&ModulePlace> {
         self.answer()?.modules.get(module)
     }
+}
+
+/// What lies in the site directories, and beside them in directories that a `.pth` of no distribution adds.
+fn by_files(environment: &InspectedEnvironment) -> Vec<Distribution> {
+    let of = |scan: &Scan| {
+        let mut found = scan.distributions.clone();
+        let added = scan.pointers.iter().filter(|it| it.how == PointerKind::Pth);
+        for pointer in added.filter(|it| it.distribution.is_none()) {
+            let names = names_in(&pointer.target).unwrap_or_default();
+            found.extend(names.iter().filter_map(|it| Distribution::at(&pointer.target.join(it))));
+        }
+        found
+    };
+    environment.scans.iter().flat_map(of).collect()
+}
+
+/// The name, and those of the packages that it is in.
+fn with_parents(name: &str) -> Vec<String> {
+    let ends = name.match_indices('.').map(|(at, _)| at).chain([name.len()]);
+    ends.filter_map(|end| name.get(..end).map(str::to_owned)).collect()
 }

@@ -242,6 +242,20 @@ impl Editable<'_> {
         self.pointing_files().iter().all(is_recorded)
     }
 
+    /// Whether its project was changed since it was installed, as far as a build would notice: its settings, or what lies in
+    /// the directories that it puts on the import path.
+    pub(crate) fn has_changed_since(&self) -> bool {
+        let time = |path: &Path| path.metadata().and_then(|meta| meta.modified()).ok();
+        let Some(installed) = self.distribution.and_then(|it| time(&it.directory)) else {
+            return true;
+        };
+        let project = self.source_directory().unwrap_or_default();
+        let settings = ["pyproject.toml", "setup.py", "setup.cfg", ""].map(|it| project.join(it));
+        let roots = self.followed.iter().map(|pointer| pointer.target.clone());
+        let mut times = settings.into_iter().chain(roots).filter_map(|path| time(&path));
+        times.any(|time| time > installed)
+    }
+
     pub(crate) fn direct_url_file(&self) -> Option<PathBuf> {
         self.distribution.map(|distribution| distribution.directory.join("direct_url.json"))
     }

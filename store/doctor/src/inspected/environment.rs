@@ -2,12 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use modstore_core::{disk::Layout, program::is_executable};
+use modstore_core::{Cancel, disk::Layout, program::is_executable};
 use modstore_python::{
     Distribution, Installer, Owner, PythonVersion, RecordedFile, Registration, Scan, quoted,
+    small_text,
 };
 
-use super::{discover::Found, editable::Editable, recorded::is_changed};
+use super::{
+    discover::Found,
+    editable::Editable,
+    other_sites::{OtherSite, SiteKind, is_of_the_system, other_sites},
+    recorded::is_changed,
+};
 
 /// The number of files of a distribution that are compared with its record.
 const COMPARED: usize = 200;
@@ -20,6 +26,8 @@ pub(crate) struct InspectedEnvironment {
     /// The home of another store that it follows.
     pub other_store: Option<PathBuf>,
     pub scans: Vec<Scan>,
+    /// Site directories of others that its Python sees; none, if it was not asked.
+    pub others: Vec<OtherSite>,
     /// Site directories that cannot be read, and why.
     pub unread: Vec<(PathBuf, String)>,
     pub installer: Option<Installer>,
@@ -46,7 +54,37 @@ impl InspectedEnvironment {
         }
         let installer = Installer::find(&found.paths).filter(|_| found.unasked.is_none());
         let python = found.paths.python_version();
-        Self { found, registration, other_store, scans, unread, installer, python }
+        let others = Vec::new();
+        Self { found, registration, other_store, scans, others, unread, installer, python }
+    }
+
+    /// The same, with the site directories of others that its Python sees. A virtual environment that is closed has none.
+    pub(crate) fn with_others(mut self, cancel: &Cancel) -> Self {
+        if self.sees_more() && self.may_run() && self.can_run() {
+            self.others = other_sites(self.executable(), &self.found.paths.site, cancel);
+        }
+        self
+    }
+
+    /// Whether Python sees more than the environment's own site directories: those of the Python below a virtual environment,
+    /// and, without one, the user's.
+    pub(crate) fn sees_more(&self) -> bool {
+        let Some(settings) = small_text(&self.prefix().join("pyvenv.cfg")) else { return true };
+        let mut fields = settings.lines().filter_map(|line| line.split_once('='));
+        fields.any(|(key, value)| {
+            key.trim() == "include-system-site-packages"
+                && value.trim().eq_ignore_ascii_case("true")
+        })
+    }
+
+    /// Whose this path is, if it is in a site directory that nothing is written to.
+    pub(crate) fn others_of(&self, path: &Path) -> Option<SiteKind> {
+        let other = self.others.iter().find(|other| path.starts_with(&other.scan.site));
+        let is_systems = || {
+            let mut own = self.found.paths.site.iter();
+            own.any(|site| path.starts_with(site) && is_of_the_system(site))
+        };
+        other.map(|it| it.kind.clone()).or_else(|| is_systems().then_some(SiteKind::System))
     }
 
     pub(crate) fn prefix(&self) -> &Path {
@@ -70,7 +108,12 @@ impl InspectedEnvironment {
     /// The distributions whose code lies elsewhere, by site and name.
     pub(crate) fn editables(&self) -> Vec<Editable<'_>> {
         let registration = self.registration.as_ref();
-        self.scans.iter().flat_map(|scan| Editable::all_in(scan, registration)).collect()
+        self.every_scan().flat_map(|scan| Editable::all_in(scan, registration)).collect()
+    }
+
+    /// What its own site directories hold, and those of others that its Python sees.
+    pub(crate) fn every_scan(&self) -> impl Iterator<Item = &Scan> {
+        self.scans.iter().chain(self.others.iter().map(|other| &other.scan))
     }
 
     /// Metadata that was left of another version, and the metadata of the version whose files are there.

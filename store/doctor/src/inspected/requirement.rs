@@ -79,21 +79,26 @@ impl Requirement {
         Some(self.specifiers.contains(&version.parse().ok()?))
     }
 
-    /// Whether it has to be met only there where its marker holds.
-    pub(crate) fn has_marker(&self) -> bool {
-        self.marker.is_some()
-    }
-
-    /// The same as a constraint, which has no extras; none for one at an address, or of any version.
+    /// The same as a constraint with its marker, for an installer. None for one at an address, of any version, or of an extra,
+    /// for a constraint has no extras.
     pub(crate) fn constraint(&self) -> Option<String> {
-        let is_any = self.specifiers.is_empty();
-        (!is_any).then(|| format!("{}{}", self.name, self.specifiers))
+        let marker = split_marker(&self.text).1.map(str::trim);
+        let is_of_extra = self.marker.as_ref().is_some_and(Marker::names_extra);
+        (!self.specifiers.is_empty() && !is_of_extra).then(|| {
+            let marker = marker.map(|marker| format!(" ; {marker}")).unwrap_or_default();
+            format!("{}{}{marker}", self.name, self.specifiers)
+        })
     }
 
     /// The same without its marker, for an installer.
     pub(crate) fn without_marker(&self) -> &str {
         split_marker(&self.text).0.trim()
     }
+}
+
+/// Whether a marker by itself holds there.
+pub(crate) fn marker_holds(marker: &str, to: &MarkerEnvironment) -> Option<bool> {
+    Marker::parse(marker)?.holds(to)
 }
 
 /// Whether a Python of this version may be used, by a `Requires-Python`. Where the patch version is not known, and decides,
@@ -108,11 +113,16 @@ pub(crate) fn admits_python(requires: &str, python: PythonVersion) -> Option<boo
     }
 }
 
-/// Whether two versions are one, however they are written.
-pub(crate) fn is_same_version(a: &str, b: &str) -> bool {
-    match (a.parse::<Version>(), b.parse::<Version>()) {
-        (Ok(a), Ok(b)) => a == b,
-        _ => a == b,
+/// Whether two versions are one, however they are written. A label that the second alone has, as some build backends give one
+/// to every editable install (`1.0+editable`), makes no difference.
+pub(crate) fn is_same_version(declared: &str, installed: &str) -> bool {
+    let parsed = |text: &str| text.parse::<Version>().ok();
+    match (parsed(declared), parsed(installed)) {
+        (Some(declared), Some(installed)) if declared.local().is_empty() => {
+            declared == installed.without_local()
+        }
+        (Some(declared), Some(installed)) => declared == installed,
+        _ => declared == installed,
     }
 }
 
@@ -174,6 +184,14 @@ impl Marker {
             _ => return None,
         };
         Some(Self::Compare(left, sign, words.pop()?.operand()?))
+    }
+
+    fn names_extra(&self) -> bool {
+        let is_extra = |it: &Operand| *it == Operand::Variable("extra".to_owned());
+        match self {
+            Self::Or(parts) | Self::And(parts) => parts.iter().any(Self::names_extra),
+            Self::Compare(left, _, right) => is_extra(left) || is_extra(right),
+        }
     }
 
     fn holds(&self, to: &MarkerEnvironment) -> Option<bool> {
@@ -349,6 +367,20 @@ mod tests {
     }
 
     #[test]
+    fn a_constraint_keeps_its_marker_and_has_no_extra() {
+        for (text, constraint) in [
+            ("a[x]>=1,<2", Some("a>=1, <2")),
+            ("a<2 ; python_version >= '3.8'", Some("a<2 ; python_version >= '3.8'")),
+            ("a<2 ; python_version >= '3.8' and extra == 'x'", None),
+            ("a", None),
+            ("a @ https://h/a.zip", None),
+        ] {
+            let read = Requirement::parse(text).unwrap().constraint();
+            assert_eq!(read.as_deref(), constraint, "{text}");
+        }
+    }
+
+    #[test]
     fn a_marker_holds_or_not_or_is_not_known() {
         for (marker, holds) in [
             ("python_version >= '3.10'", Some(true)),
@@ -376,6 +408,7 @@ mod tests {
     fn a_version_is_the_same_however_it_is_written() {
         assert!(is_same_version("1.0", "1.0.0") && is_same_version("1.0a1", "1.0.alpha1"));
         assert!(!is_same_version("1.0", "1.0.1") && is_same_version("odd", "odd"));
+        assert!(is_same_version("1.0", "1.0+editable") && !is_same_version("1.0+a", "1.0+b"));
         assert_eq!(admits_python(">=3.11", (3, 12, None)), Some(true));
         assert_eq!(admits_python("<3.12", (3, 12, None)), Some(false));
     }

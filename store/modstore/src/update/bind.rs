@@ -16,6 +16,7 @@ use crate::{
         ImportRequest, Installer, Interpreter, LockedEnvironment, OnFailure, Owner, PythonError,
         Registration, RegistrationError, SharedImports, StandIn, SyncError, SyncReport,
     },
+    events::{Doing, Event},
     model::{Generation, ModuleName, nearest},
 };
 
@@ -374,7 +375,13 @@ fn try_imports(
         limit: IMPORT_LIMIT,
         scratch: &scratch,
     };
-    let probed = probe.run(context.cancel)?.into_iter();
+    let (prefix, of) = (&held.registration.prefix, imported.len());
+    let importing = |done| {
+        let doing = Doing::Importing { done, of };
+        context.events.happened(Event::Environment { prefix, doing });
+    };
+    importing(0);
+    let probed = probe.run_watched(context.cancel, &importing)?.into_iter();
     let broken = probed.filter_map(|probed| Some((probed.module.parse().ok()?, probed.failure?)));
     Ok(broken.collect())
 }

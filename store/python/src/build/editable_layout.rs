@@ -17,7 +17,7 @@ use modstore_core::{
 
 use super::project_metadata::ProjectMetadata;
 use crate::read::{
-    Finder, Line, Metadata, NotText, Unclear, is_identifier, lines, named_by, names_below,
+    Finder, Line, Metadata, NotText, Promise, Unclear, is_identifier, lines, named_by, names_below,
     package_directory, started,
 };
 
@@ -291,29 +291,13 @@ pub(super) fn imports_of(
     (paths, mapped): (&[String], &BTreeMap<String, String>),
 ) -> BTreeSet<String> {
     let mut imports = entry_points.map(named_by).unwrap_or_default();
+    let promise = Promise { distribution, entry_modules: &imports.clone(), top_level };
     for path in paths {
-        let below = names_below(&project.join(path));
-        imports.extend(match (path.as_str(), top_level) {
-            ("", Some(listed)) => listed.lines().map(str::to_owned).collect(),
-            ("", None) => promised(below, distribution, &imports),
-            _ => below,
-        });
+        imports.extend(promise.below(&project.join(path), !path.is_empty()));
     }
     imports.extend(mapped.keys().cloned());
     imports.retain(|name| name.split('.').all(is_identifier));
     imports
-}
-
-/// Of what lies in the project's own directory, the package or module of its own name, and those that its entry points
-/// name. Whatever else lies there, scripts among it, is no part of the distribution, and importing it would run it.
-fn promised(
-    below: BTreeSet<String>,
-    distribution: &DistributionName,
-    entry_modules: &BTreeSet<String>,
-) -> BTreeSet<String> {
-    let own = distribution.in_file_names();
-    let is_named = |name: &str| entry_modules.iter().any(|it| it.split('.').next() == Some(name));
-    below.into_iter().filter(|name| name.eq_ignore_ascii_case(&own) || is_named(name)).collect()
 }
 
 /// Whether a name in the target is of something importable, and not of a file that installers add.

@@ -12,6 +12,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::atomic::{AtomicUsize, Ordering},
     thread::available_parallelism,
 };
 
@@ -170,6 +171,12 @@ struct Unknown<'m> {
     key: ContentHash,
 }
 
+/// How many backends are asked, and how many were so far.
+struct Asking {
+    number: AtomicUsize,
+    of: usize,
+}
+
 /// A module's project; `None` if it is no Python project.
 pub(crate) type Probed = Result<Option<ProbedProject>, ProbeError>;
 
@@ -189,9 +196,10 @@ impl Prober<'_> {
                 Err(error) => drop(done.insert(module, Err(error))),
             }
         }
+        let asking = Asking { number: AtomicUsize::new(0), of: unknown.len() };
         let groups = self.groups(unknown);
         let at_once = threads.div_ceil(groups.len().max(1));
-        let asked = in_parallel(threads, &groups, |group| self.ask_all(group, at_once));
+        let asked = in_parallel(threads, &groups, |group| self.ask_all(group, at_once, &asking));
         done.extend(asked.into_iter().flatten());
         done
     }
@@ -226,9 +234,16 @@ impl Prober<'_> {
     }
 
     /// Builds the projects of a group: together, and those alone of which that gave nothing.
-    fn ask_all<'m>(&self, group: &[Unknown<'m>], at_once: usize) -> Vec<(&'m ModuleName, Probed)> {
+    fn ask_all<'m>(
+        &self,
+        group: &[Unknown<'m>],
+        at_once: usize,
+        asking: &Asking,
+    ) -> Vec<(&'m ModuleName, Probed)> {
         for each in group {
-            self.workspace.report(self.prefix, Doing::Probing(&each.tree.module));
+            let (module, of) = (&each.tree.module, asking.of);
+            let number = asking.number.fetch_add(1, Ordering::Relaxed) + 1;
+            self.workspace.report(self.prefix, Doing::Probing { module, number, of });
         }
         let mut together = self.ask_together(group, at_once);
         let is_left = |number: &usize| !together.contains_key(number);

@@ -282,7 +282,10 @@ impl<'a> Preparing<'a> {
         if modules.is_empty() {
             return;
         }
-        self.workspace.report(&registration.prefix, Doing::Importing { modules: modules.len() });
+        let of = modules.len();
+        let importing =
+            |done| self.workspace.report(&registration.prefix, Doing::Importing { done, of });
+        importing(0);
         let probe = ImportProbe {
             python: &registration.python,
             modules: &modules,
@@ -291,7 +294,7 @@ impl<'a> Preparing<'a> {
             limit: IMPORT_LIMIT,
             scratch: self.workspace.staging.directory(),
         };
-        match probe.run(store.cancel) {
+        match probe.run_watched(store.cancel, &importing) {
             Ok(results) => {
                 for ImportResult { module, failure } in results {
                     if let (Some(failure), Ok(module)) = (failure, module.parse()) {

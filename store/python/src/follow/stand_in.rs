@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! live/<module>/             a real directory, made once
-//!   pyproject.toml           names the backend beside it; needs nothing
+//!   pyproject.toml           names the backend beside it, which needs nothing; and what an installer would ask that for
 //!   modstore_stand_in.py     the backend
 //!   stand-in.json            the data that an installer records: replaced in one step when it changes
 //!   current -> ../../current/<module>
@@ -110,6 +110,35 @@ impl StandIn {
         Metadata::read(&self.json.metadata).requires
     }
 
+    /// The text of its `pyproject.toml`. An installer starts no interpreter to ask for what is declared. What may not be
+    /// declared there in the words of the metadata is left to the backend.
+    fn pyproject(&self) -> String {
+        let StandInJson { distribution, version, metadata, .. } = &self.json;
+        let Metadata { requires, requires_python, .. } = Metadata::read(metadata);
+        let quoted = |text: &str| toml_edit::Value::from(text).to_string();
+        let mut lines = vec![format!("name = {}", quoted(distribution.as_str()))];
+        let has_extras = metadata
+            .lines()
+            .take_while(|line| !line.is_empty())
+            .any(|line| line.to_ascii_lowercase().starts_with("provides-extra:"));
+        // Forms that installers read in metadata, for old packages have them, and not in a project.
+        let is_odd = |text: &String| text.contains(['(', '\\']) || text.contains(".*");
+        let is_plain = !has_extras
+            && !requires.iter().any(|text| is_odd(text) || text.contains("extra"))
+            && !requires_python.iter().any(is_odd);
+        if is_plain {
+            let requires: Vec<String> = requires.iter().map(|text| quoted(text)).collect();
+            lines.push(format!("version = {}", quoted(version)));
+            lines.push(format!("dependencies = [{}]", requires.join(", ")));
+            lines.extend(requires_python.map(|it| format!("requires-python = {}", quoted(&it))));
+        } else {
+            let asked = ["version", "dependencies", "optional-dependencies", "requires-python"];
+            lines.push(format!("dynamic = {asked:?}"));
+        }
+        let build = include_str!("stand_in_pyproject.toml");
+        format!("{build}\n[project]\n{}\n", lines.join("\n"))
+    }
+
     /// Writes the directory, file by file; a reader finds each file whole at every moment. Not yet durable. `fresh` gives
     /// free names in the store.
     ///
@@ -129,10 +158,10 @@ impl StandIn {
         disk.ensure_dir(&directory)?;
         let json = serde_json::to_vec_pretty(&self.json).expect("texts can be written as JSON");
         let backend = include_bytes!("stand_in.py").as_slice();
-        let pyproject = include_bytes!("stand_in_pyproject.toml").as_slice();
+        let pyproject = self.pyproject();
         let files = [
             ("modstore_stand_in.py", backend),
-            ("pyproject.toml", pyproject),
+            ("pyproject.toml", pyproject.as_bytes()),
             ("stand-in.json", &json),
         ];
         for (name, text) in files {
@@ -203,11 +232,44 @@ mod tests {
         assert_eq!(count.get(), before);
         let two = StandIn::of(&module, &ProjectMetadata { version: "2.0".into(), ..facts() });
         two.write(&disk, &layout, &fresh).unwrap();
-        assert_eq!(count.get(), before + 1, "one file");
+        assert_eq!(count.get(), before + 2, "its data, and what is declared of it");
         assert_eq!(StandIn::read(&layout, &module), Some(two));
         let link = StandIn::directory(&layout, &module).join("current");
         assert_eq!(std::fs::read_link(link).unwrap(), Path::new("../../current/mod"));
         assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 1, "nothing is left but live/");
+    }
+
+    #[test]
+    fn what_an_installer_would_ask_the_backend_for_is_declared_where_that_can_be_said() {
+        let module: ModuleName = "mod".parse().unwrap();
+        let declared = |more: &str| {
+            let head = "Metadata-Version: 2.1\nName: My.Module\nVersion: 1.0\n";
+            let facts = ProjectMetadata {
+                metadata: format!("{head}{more}\nRequires-Dist: of-the-text\n"),
+                version: "1.0".into(),
+                ..facts()
+            };
+            let text = StandIn::of(&module, &facts).pyproject();
+            text.split_once("[project]\n").unwrap().1.to_owned()
+        };
+        let plain =
+            declared("Requires-Python: >=3.9\nRequires-Dist: six>=1 ; sys_platform == \"linux\"\n");
+        assert!(plain.contains("name = \"my-module\"\nversion = \"1.0\"\n"), "{plain}");
+        assert!(plain.contains("requires-python = \">=3.9\""), "{plain}");
+        assert!(
+            plain.contains("six>=1 ; sys_platform == ") && !plain.contains("of-the-text"),
+            "{plain}"
+        );
+        assert!(plain.parse::<toml_edit::DocumentMut>().is_ok(), "{plain}");
+        for odd in [
+            "Provides-Extra: x\n",
+            "Requires-Dist: six ; extra == \"x\"\n",
+            "Requires-Dist: six (>=1)\n",
+            "Requires-Python: >=3.8.*\n",
+        ] {
+            let text = declared(odd);
+            assert!(text.contains("dynamic = [\"version\", ") && !text.contains("six"), "{text}");
+        }
     }
 
     #[test]

@@ -429,10 +429,13 @@ impl Syncing<'_> {
         report(Doing::Installing { modules: modules.len() });
         let directory = |module| StandIn::resolved_directory(store.layout, module);
         let editables: Vec<PathBuf> = modules.iter().map(directory).collect();
+        let named = modules.iter().filter_map(|module| registration.installed.get(module));
+        let names: Vec<DistributionName> = named.map(|it| it.distribution.clone()).collect();
         let what = Install {
             editables: &editables,
             no_deps: !with_requirements,
-            // Stand-ins need nothing to be built, and their requirements were added before.
+            // Stand-ins need nothing to be built; without requirements, those were added before.
+            built_in_place: &names,
             offline: store.offline || !with_requirements,
             constraints: registration.constraints.as_deref(),
             lock: Some(lock),

@@ -12,6 +12,9 @@ use super::{
     record::{self, RecordedFile},
 };
 
+/// The metadata in an egg: a directory or an archive of its own on the import path, as `setup.py install` made them.
+const EGG_INFO: &str = "EGG-INFO";
+
 /// A project that is installed in a site directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Distribution {
@@ -47,10 +50,14 @@ impl Distribution {
     /// The distribution of this `.dist-info` or `.egg-info`.
     #[must_use]
     pub fn at(directory: &Path) -> Option<Self> {
-        Self::named(directory.parent()?, directory.file_name()?.to_str()?)
+        let (parent, name) = (directory.parent()?, directory.file_name()?.to_str()?);
+        match name {
+            EGG_INFO => Self::named(parent.parent()?, parent.file_name()?.to_str()?),
+            name => Self::named(parent, name),
+        }
     }
 
-    /// The distribution that the name of a `.dist-info` or `.egg-info` in `site` stands for.
+    /// The distribution that the name of a `.dist-info`, an `.egg-info` or an egg in `site` stands for.
     pub(super) fn named(site: &Path, file_name: &str) -> Option<Self> {
         let (stem, kind) = file_name.rsplit_once('.')?;
         let (name, version) = match kind {
@@ -60,12 +67,15 @@ impl Distribution {
                 Some((name, rest)) => (name, rest.split('-').next()),
                 None => (stem, None),
             },
+            // `name-1.0-py3.8`, or with a platform behind that.
+            "egg" => stem.split_once('-').map(|(name, rest)| (name, rest.split('-').next()))?,
             _ => return None,
         };
+        let directory = site.join(file_name);
         Some(Self {
             name: name.parse().ok()?,
             version: version.map(str::to_owned),
-            directory: site.join(file_name),
+            directory: if kind == "egg" { directory.join(EGG_INFO) } else { directory },
             direct_url: None,
             site: site.to_owned(),
         })
@@ -92,6 +102,12 @@ impl Distribution {
             }
         }
         Ok(None)
+    }
+
+    /// Its version, as its directory's name has it, or else its metadata.
+    #[must_use]
+    pub fn known_version(&self) -> Option<String> {
+        self.version.clone().or_else(|| self.metadata().ok()??.version)
     }
 
     /// Its entry points.

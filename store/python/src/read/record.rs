@@ -18,6 +18,7 @@ pub struct RecordedFile {
 /// Reads the text of a `RECORD`, whose paths are from `site`. Hardly one has a quoted field, and without any a line is split
 /// at its commas.
 pub(super) fn read(site: &Path, text: &[u8]) -> Result<Vec<RecordedFile>, csv::Error> {
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     match str::from_utf8(text) {
         Ok(plain) if !plain.contains(['"', '\r']) => {
             let lines = plain.split('\n').filter(|line| !line.is_empty());
@@ -37,8 +38,11 @@ pub(super) fn read(site: &Path, text: &[u8]) -> Result<Vec<RecordedFile>, csv::E
 }
 
 fn file(site: &Path, [path, hash, size]: [&str; 3]) -> RecordedFile {
+    // As some wheels made on Windows have it; Python has unpacked them into directories.
+    let is_windows = path.contains('\\') && !site.join(path).exists();
+    let path = if is_windows { path.replace('\\', "/") } else { path.to_owned() };
     RecordedFile {
-        path: lexical(site, Path::new(path)),
+        path: lexical(site, Path::new(&path)),
         hash: (!hash.is_empty()).then(|| hash.to_owned()),
         size: size.parse().ok(),
     }
@@ -81,6 +85,16 @@ mod tests {
         assert_eq!(paths, expected);
         assert_eq!((read[0].hash.as_deref(), read[0].size), (Some("sha256=qJde"), Some(296)));
         assert_eq!((read[2].hash.as_deref(), read[2].size), (None, None));
+    }
+
+    #[test]
+    fn a_record_of_windows_names_files_by_their_parts() {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::write(place.path().join("odd\\name.py"), "").unwrap();
+        let text = "\u{feff}pkg\\__init__.py,,\r\nodd\\name.py,,\r\n";
+        let read = read(place.path(), text.as_bytes()).unwrap();
+        let expected = ["pkg/__init__.py", "odd\\name.py"].map(|name| place.path().join(name));
+        assert_eq!(read.iter().map(|it| it.path.clone()).collect::<Vec<_>>(), expected);
     }
 
     #[test]

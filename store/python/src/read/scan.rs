@@ -137,7 +137,7 @@ impl<'a> Scanner<'a> {
                 self.unparsed(self.file(name), what);
             }
         }
-        ending("-info").for_each(|name| self.distribution(name));
+        ending("-info").chain(ending(".egg")).for_each(|name| self.distribution(name));
         self.scan.distributions.sort_by(|a, b| a.name.cmp(&b.name));
         self.find_owners();
     }

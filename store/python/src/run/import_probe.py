@@ -9,6 +9,8 @@
 #   shared    {"imports": [NAME, ...], "distributions": [NAME, ...]}  what several of the modules need: imported once, if it can be
 #   scratch   an empty directory: HOME, TMPDIR and working directory of what is imported
 #
+# Standard error has a line `imported NAME` as each of them is over, for whoever watches.
+#
 # Each import runs in a fork of this interpreter, so that none sees what another one did, and one that exits,
 # crashes or hangs tells nothing but that. Only the standard library, and any Python from 3.8 on.
 #
@@ -17,6 +19,8 @@
 import importlib, json, os, signal, sys, time, traceback
 
 wanted = json.load(sys.stdin)
+# Where the progress goes when standard error is another one; no program that is started has it.
+watched = os.dup(2)
 
 
 def import_path(found):
@@ -94,6 +98,7 @@ def contain(name):
 
 def child(name, module, is_alone):
     contain(name)
+    os.close(watched)
     if is_alone:
         sys.path[:] = import_path(sys.path)
     tell(name, attempt(module["imports"]))
@@ -166,6 +171,8 @@ def try_all(modules, name, is_alone):
             result = one.result()
             if result is not None:
                 running.remove(one)
+                if is_alone or not (result["error"] or result["ended"]):
+                    os.write(watched, b"imported %s\n" % result["module"].encode())
                 yield result
         time.sleep(0.002)
 

@@ -7,6 +7,7 @@
 //! directory that is deleted afterwards, there is no terminal, and no byte code is written; nothing else is promised.
 
 use std::{
+    cell::Cell,
     collections::BTreeSet,
     path::{Path, PathBuf},
     process::Command,
@@ -25,6 +26,9 @@ use super::interpreter::without_misleading;
 
 /// How long the interpreter may take besides the imports.
 const OVERHEAD: Duration = Duration::from_secs(20);
+
+/// How a line begins that says that a module is over.
+const OVER: &str = "imported ";
 
 /// Modules to be imported, and how.
 #[derive(Debug, Clone)]
@@ -124,6 +128,25 @@ impl ImportProbe<'_> {
     /// # Errors
     /// See [`ImportProbeError`]. That a module cannot be imported is no error.
     pub fn run(&self, cancel: &Cancel) -> Result<Vec<ImportResult>, ImportProbeError> {
+        self.run_watched(cancel, &|_| {})
+    }
+
+    /// The same; `over` hears how many modules are over, as each of them is.
+    ///
+    /// # Errors
+    /// See [`ImportProbeError`].
+    pub fn run_watched(
+        &self,
+        cancel: &Cancel,
+        over: &dyn Fn(usize),
+    ) -> Result<Vec<ImportResult>, ImportProbeError> {
+        let done = Cell::new(0);
+        let told = |line: &str| {
+            if line.starts_with(OVER) {
+                done.set(done.get() + 1);
+                over(done.get());
+            }
+        };
         let scratch = tempfile::Builder::new()
             .prefix("import-")
             .tempdir_in(self.scratch)
@@ -150,7 +173,7 @@ impl ImportProbe<'_> {
             input: Input::Bytes(&input),
             limit,
             cancel,
-            told: &|_| {},
+            told: &told,
             ends_with_us: false,
         };
         let mut command = Command::new(self.python);
@@ -295,6 +318,29 @@ mod tests {
     /// Whether each could be imported.
     fn good(probed: &[ImportResult]) -> Vec<bool> {
         probed.iter().map(|it| it.failure.is_none()).collect()
+    }
+
+    #[test]
+    fn each_module_is_counted_as_it_is_over_and_once() {
+        let Some(python) = in_path("python3") else { return };
+        let place = tempfile::tempdir().unwrap();
+        let import = |name: &str| ImportRequest {
+            module: name.into(),
+            imports: BTreeSet::from([name.to_owned()]),
+        };
+        let modules = [import("json"), import("not_there_at_all"), import("string")];
+        let shared = shared(&["this_is_not_there_either"]);
+        let probe = ImportProbe {
+            python: &python,
+            modules: &modules,
+            shared: &shared,
+            paths: &[],
+            limit: Duration::from_secs(9),
+            scratch: place.path(),
+        };
+        let heard = std::cell::RefCell::new(Vec::new());
+        probe.run_watched(&Cancel::new(), &|done| heard.borrow_mut().push(done)).unwrap();
+        assert_eq!(heard.into_inner(), [1, 2, 3]);
     }
 
     #[test]

@@ -58,6 +58,9 @@ pub struct Install<'a> {
     pub again: &'a [String],
     /// Without their requirements.
     pub no_deps: bool,
+    /// The names of those whose build needs nothing: the environment's own Python builds them, and uv makes no environment
+    /// for each. pip makes none where there is nothing to put into it.
+    pub built_in_place: &'a [DistributionName],
     /// Without the network.
     pub offline: bool,
     /// A file of constraints.
@@ -116,6 +119,9 @@ impl Installer {
             // `tool.uv.sources` of a project is for its developers: it names paths and repositories that are not
             // here.
             command.arg("--no-sources");
+            for name in what.built_in_place {
+                command.arg("--no-build-isolation-package").arg(name.as_str());
+            }
         }
         if what.no_deps {
             command.arg("--no-deps");

@@ -7,6 +7,8 @@
 # A finder that builds when it is asked is passed over. Only the standard library, and any Python from 3.6 on.
 import json, os, platform, sys
 
+# Where the standard library is: nothing that is installed is ever found before it.
+STANDARD = os.path.dirname(os.__file__) + os.sep
 BUILDING = ("MesonpyMetaFinder", "ScikitBuildRedirectingFinder", "ScikitBuildInplaceFinder")
 specs = {}
 # Modules of ours that stand for parents which are not imported.
@@ -31,7 +33,7 @@ def ask(name):
     if parent:
         known = sys.modules.get(parent)
         above = spec_of(parent)
-        path = getattr(known, "__path__", None) or (above and above.submodule_search_locations)
+        path = getattr(known, "__path__", None) or (above and (shared(above) or above.submodule_search_locations))
         if path is None:
             return None
         if known is None:
@@ -50,6 +52,27 @@ def ask(name):
     return None
 
 
+def shared(spec):
+    """The parts of a package whose own code would share its name with others (pkgutil, pkg_resources), or None."""
+    if not spec.submodule_search_locations or not spec.origin or not spec.origin.endswith("__init__.py"):
+        return None
+    try:
+        with open(spec.origin, "rb") as file:
+            text = file.read(65536)
+    except OSError:
+        return None
+    if b"extend_path" not in text and b"declare_namespace" not in text:
+        return None
+    import pkgutil
+
+    return pkgutil.extend_path(list(spec.submodule_search_locations), spec.name)
+
+
+def is_standard(origin):
+    below = origin[len(STANDARD) :] if origin.startswith(STANDARD) else ""
+    return below != "" and not below.startswith(("site-packages", "dist-packages"))
+
+
 def located(name):
     if name in sys.modules and name not in specs and name not in stand_ins:
         # A -nspkg.pth has put it there.
@@ -63,8 +86,11 @@ def located(name):
         return "nowhere"
     known = None if name in stand_ins else getattr(sys.modules.get(name), "__path__", None)
     parts += [part for part in known or [] if part not in parts]
-    if spec.origin in ("built-in", "frozen"):
+    if spec.origin in ("built-in", "frozen") or is_standard(spec.origin or ""):
         return "builtin"
+    parts_of_all = shared(spec)
+    if parts_of_all:
+        return {"namespace": [os.fspath(part) for part in parts_of_all]}
     if spec.has_location or spec.origin not in (None, "namespace"):
         return {"file": spec.origin}
     return {"namespace": parts}
@@ -73,14 +99,28 @@ def located(name):
 def installed():
     """Every distribution on the path, by the names of its directories, the one that is found first leading."""
     for directory in sys.path:
+        if directory.endswith(".egg"):
+            yield os.path.join(directory, "EGG-INFO")
+            continue
         try:
             names = sorted(os.listdir(directory or "."))
         except OSError:
-            continue
+            names = sorted(names_in_archive(directory))
         for name in names:
             stem, end = os.path.splitext(name)
             if end in (".dist-info", ".egg-info") and not stem.startswith("~"):
                 yield os.path.join(directory, name)
+
+
+def names_in_archive(path):
+    """The names at the top of a file that Python imports from as if it were a directory."""
+    import zipfile
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {name.split("/")[0] for name in archive.namelist()}
+    except (OSError, zipfile.BadZipFile, NotImplementedError):
+        return ()
 
 
 def markers():
@@ -111,10 +151,12 @@ if sys.path and sys.path[0] == "":
     del sys.path[0]
 sys.dont_write_bytecode = True
 wanted = json.load(sys.stdin)
+site = sys.modules.get("site")
 answer = {
     "version": "%d.%d.%d" % sys.version_info[:3],
     "markers": markers(),
     "path": [part for part in sys.path if isinstance(part, str)],
+    "user_site": site.getusersitepackages() if site and site.ENABLE_USER_SITE else None,
     "installed": list(installed()),
     "modules": {name: located(name) for name in wanted["names"]},
 }

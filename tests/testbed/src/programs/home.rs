@@ -202,6 +202,14 @@ impl TestHome {
         found
     }
 
+    /// The processes whose working directory is in the store: builds, also those of a process that was killed.
+    pub fn workers(&self) -> Vec<PathBuf> {
+        let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+        let working =
+            processes.filter_map(|process| fs::read_link(process.path().join("cwd")).ok());
+        working.filter(|directory| directory.starts_with(&self.store)).collect()
+    }
+
     /// Every file below HOME, the store and the temporary directory whose name, link text or content holds `needle`.
     pub fn grep_bytes(&self, needle: impl AsRef<[u8]>) -> Vec<PathBuf> {
         let needle = needle.as_ref();
