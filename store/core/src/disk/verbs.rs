@@ -517,8 +517,9 @@ impl Disk {
         let read = |source: Errno| DiskError::new(Verb::Read, path, source);
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let top = rustix::fs::open(path, flags, Mode::empty()).map_err(read)?;
+        let mut top = Dir::new(top).map_err(read)?;
         let mut failed = Ok(());
-        for child in Dir::read_from(&top).map_err(read)? {
+        while let Some(child) = top.read() {
             let child = child.map_err(read)?;
             let name = OsStr::from_bytes(child.file_name().to_bytes());
             if name == "." || name == ".." {
@@ -532,7 +533,7 @@ impl Disk {
             let removed = match is_directory {
                 true => self.remove_tree(&at),
                 false => self.act(Act { verb: Verb::Remove, path: &at, from: None }, || {
-                    Ok(rustix::fs::unlinkat(&top, name, AtFlags::empty())?)
+                    Ok(rustix::fs::unlinkat(top.fd()?, name, AtFlags::empty())?)
                 }),
             };
             failed = failed.and(removed);
