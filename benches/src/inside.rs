@@ -19,12 +19,17 @@ use crate::stores::{self, Size};
 
 type Done = Result<(), Box<dyn Error>>;
 
-/// What a child is asked for: `fill`, `journal`, `open`, `plan`, `sweep` or `compact`, a home, and numbers.
+/// What a child is asked for: `fill`, `archives`, `journal`, `open`, `plan`, `sweep` or `compact`, a home, and numbers.
 pub(crate) fn child(what: &str, home: &Path, numbers: &[String]) -> Done {
     let numbers: Vec<usize> = numbers.iter().filter_map(|it| it.parse().ok()).collect();
     match (what, numbers.as_slice()) {
         ("fill", &[generations, modules, files, bytes]) => {
-            stores::fill(home, Size { generations, modules, files, bytes })
+            let from_archives = false;
+            stores::fill(home, Size { generations, modules, files, bytes, from_archives })
+        }
+        ("archives", &[modules, files, bytes]) => {
+            let (generations, from_archives) = (1, true);
+            stores::fill(home, Size { generations, modules, files, bytes, from_archives })
         }
         ("journal", &[records]) => stores::journal(home, records),
         ("open", &[rounds]) => open(&Layout::new(home), rounds),

@@ -28,6 +28,7 @@ mod breakdown;
 mod scale;
 mod plot;
 mod stores;
+mod import;
 mod inside;
 mod local;
 mod verify;
@@ -146,6 +147,8 @@ enum Section {
     Scan,
     /// What a host waits for at its start when everything is there.
     Hosts,
+    /// A directory of 40 clones imported, against `cp -r`.
+    Import,
 }
 
 /// Programs and places of a whole run.
@@ -320,6 +323,7 @@ impl Bench {
         section(Section::Hosts, "hosts: ensure and activate, all there", &|| {
             hosts::ensure(&local)
         })?;
+        section(Section::Import, "import: 40 clones", &|| import::clones(&local))?;
         section(Section::Scan, "scan: 107 builds, no network", &|| scan::dead(&local))?;
         for (title, amount) in [
             ("verify: 100 modules", Amount { entries: 100, files: 40 }),

@@ -78,11 +78,11 @@ pub(crate) struct ListedModule {
     /// Its files that are Git LFS pointers; null if there are none.
     pub(super) pointers: Option<PointersLeft>,
     /// The last try; null unless the module is failing.
-    pub(super) attempt: Option<Attempt>,
+    pub(super) attempt: Option<Box<Attempt>>,
     /// Why updates leave it as it is; null if it is not held.
     pub(super) hold: Option<Hold>,
     /// What is available, with the fields of an item of `outdated`; null without --outdated.
-    outdated: Option<OutdatedModule>,
+    outdated: Option<Box<OutdatedModule>>,
 }
 
 impl Runnable for ListArgs {
@@ -132,7 +132,7 @@ fn only_outdated(
         found.map(|it| (it.module().to_owned(), it)).collect();
     let outdated = modules.into_iter().filter_map(|module| {
         let outdated = found.remove(&module.module)?;
-        Some(ListedModule { outdated: Some(outdated), ..module })
+        Some(ListedModule { outdated: Some(Box::new(outdated)), ..module })
     });
     Ok(outdated.collect())
 }
@@ -160,7 +160,7 @@ impl ListedModule {
             since_generation: since.map(|info| info.number.number()),
             since: since.map(|info| Time::new(info.at)),
             pointers: None,
-            attempt: state.attempts().get(name).map(Attempt::from),
+            attempt: state.attempts().get(name).map(Attempt::from).map(Box::new),
             hold: state.holds().get(name).map(Hold::from),
             outdated: None,
         }
@@ -229,7 +229,7 @@ impl ListAnswer {
         table.row(["MODULE", "REVISION", "AGE", "AVAILABLE"]);
         for module in &self.modules {
             let [name, revision, age, _] = module.row();
-            let available = module.outdated.as_ref().map(OutdatedModule::available);
+            let available = module.outdated.as_deref().map(OutdatedModule::available);
             table.row([name, revision, age, available.unwrap_or_default()]);
         }
         if self.modules.is_empty() {

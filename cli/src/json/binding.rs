@@ -1,6 +1,6 @@
 //! [`Binding`]: what a module is in a generation, and [`Change`]: how it differs between two.
 
-use modstore_core::model::{Binding as StoreBinding, Bound, Built, MadeFrom, Source};
+use modstore_core::model::{Binding as StoreBinding, Bound, Built, Contents, MadeFrom, Source};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -62,7 +62,13 @@ pub(crate) struct BuildInputs {
 impl From<&StoreBinding> for Binding {
     fn from(binding: &StoreBinding) -> Self {
         let fetched = binding.bound.fetched();
-        let contents = binding.source.source().and_then(Source::contents);
+        // What is not usual stands behind a `#`; else the text of the source is not read again, as a list of a thousand would.
+        let usual = Contents::default();
+        let is_usual = fetched.is_some() && !binding.source.as_str().contains('#');
+        let contents = match is_usual {
+            true => Some(&usual),
+            false => binding.source.source().and_then(Source::contents),
+        };
         let mut json = Self {
             source: binding.source.to_string(),
             linked: None,

@@ -316,7 +316,7 @@ impl Running<'_> {
         };
         let (stdout, from) =
             heard().map_err(|source| ProgramError::Start { program: program.clone(), source })?;
-        let mut stderr = Lines { from, told: self.told, tail: vec![], line: vec![] };
+        let mut stderr = Lines { from, is_open: true, told: self.told, tail: vec![], line: vec![] };
         let ended = self.wait(&mut group, &stdout, &mut stderr);
         if manner.may_leave_others && ended.is_ok() {
             group.spare();
@@ -359,8 +359,13 @@ impl Running<'_> {
             if left.is_zero() {
                 return Err(Stopped::TimedOut);
             }
+            let was_open = stderr.is_open;
             stderr.hear_for(pause.min(left));
-            pause = (pause * 2).min(Duration::from_millis(5));
+            // A program that closes its output ends in a moment: most run for a few milliseconds, as `git status` does.
+            pause = match was_open && !stderr.is_open {
+                true => Duration::from_micros(100),
+                false => (pause * 2).min(Duration::from_millis(5)),
+            };
         }
     }
 }
@@ -563,19 +568,24 @@ impl Gathered {
 /// Tells lines as they come, and keeps the end of all of them.
 struct Lines<'a> {
     from: Receiver<Vec<u8>>,
+    is_open: bool,
     told: &'a dyn Fn(&str),
     tail: Vec<u8>,
     line: Vec<u8>,
 }
 
 impl Lines<'_> {
-    /// Waits for so long, and hears what comes meanwhile.
+    /// Waits for so long, or until nothing can come any more, and hears what comes meanwhile.
     fn hear_for(&mut self, time: Duration) {
         let until = Instant::now() + time;
         while let Some(left) = until.checked_duration_since(Instant::now()) {
             match self.from.recv_timeout(left) {
                 Ok(chunk) => self.hear(&chunk),
                 Err(RecvTimeoutError::Timeout) => return,
+                Err(RecvTimeoutError::Disconnected) if self.is_open => {
+                    self.is_open = false;
+                    return;
+                }
                 Err(RecvTimeoutError::Disconnected) => return thread::sleep(left),
             }
         }

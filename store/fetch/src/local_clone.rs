@@ -219,7 +219,8 @@ fn compared(directory: &Path, cancel: &Cancel) -> Result<Vec<u8>, ProgramError> 
         limit: LONGEST,
         cancel,
         told: &|_| {},
-        ends_with_us: true,
+        // It only reads and ends by itself; a watch over each would be a second process for each clone.
+        ends_with_us: false,
     };
     running.succeed(command).map(|ran| ran.stdout)
 }

@@ -44,14 +44,14 @@ pub(crate) fn name_all<'r>(required: &'r [Required], declared: &Declarations) ->
 }
 
 /// The names that are taken, and the sources that have one.
-struct Names {
+struct Names<'s> {
     by_identity: BTreeMap<String, ModuleName>,
     /// Folded, as some file systems do, with the module and its source.
-    taken: BTreeMap<String, (ModuleName, String)>,
+    taken: BTreeMap<String, (ModuleName, &'s Source)>,
 }
 
-impl Names {
-    fn of(declared: &Declarations) -> Self {
+impl<'s> Names<'s> {
+    fn of(declared: &'s Declarations) -> Self {
         let mut names = Self { by_identity: BTreeMap::new(), taken: BTreeMap::new() };
         for (name, module) in &declared.modules {
             names.take(module.source.identity(), name, &module.source);
@@ -59,12 +59,12 @@ impl Names {
         names
     }
 
-    fn take(&mut self, identity: String, name: &ModuleName, source: &Source) {
+    fn take(&mut self, identity: String, name: &ModuleName, source: &'s Source) {
         self.by_identity.entry(identity).or_insert_with(|| name.clone());
-        self.taken.insert(folded(name), (name.clone(), source.to_toml_text()));
+        self.taken.insert(folded(name), (name.clone(), source));
     }
 
-    fn name<'r>(
+    fn name<'r: 's>(
         &mut self,
         required: &'r Required,
         new: &mut Vec<(ModuleName, &'r Source)>,
@@ -77,7 +77,7 @@ impl Names {
             Some(name) => match self.taken.get(&folded(name)) {
                 None => name.clone(),
                 Some((other, declared)) => {
-                    let (other, declared) = (other.clone(), declared.clone());
+                    let (other, declared) = (other.clone(), declared.to_toml_text());
                     return Err(NameTaken { other, declared });
                 }
             },

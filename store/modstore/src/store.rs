@@ -163,7 +163,7 @@ impl Store {
     pub fn files(&self, binding: &Binding) -> Option<Vec<TreeFile>> {
         let digest = binding.digest()?;
         let manifest = read_manifest(&self.layout, digest)?;
-        let Some(part) = binding.bound.part() else { return Some(manifest.files().to_vec()) };
+        let Some(part) = binding.bound.part() else { return Some(manifest.into_files()) };
         let part = part_of(&self.layout.entry(digest), &manifest, part).ok()?;
         let files = manifest.files().iter().filter(|file| part.contains(file.path.as_ref()));
         Some(

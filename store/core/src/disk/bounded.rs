@@ -13,7 +13,10 @@ use std::{
     path::Path,
 };
 
-use rustix::fs::OFlags;
+use gix::bstr::BStr;
+use rustix::fs::{Mode, OFlags};
+
+use super::open_tree::TreeAt;
 
 /// Most bytes of one small file that is read whole: settings, metadata, lists of files.
 pub const SMALL_FILE: u64 = 64 << 20;
@@ -32,7 +35,7 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
 /// The regular file `name` below an open directory, as [`open_regular`], without the walk to the directory.
 fn open_at(directory: &File, name: &Path) -> io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    Ok(File::from(rustix::fs::openat(directory, name, flags, rustix::fs::Mode::empty())?))
+    Ok(File::from(rustix::fs::openat(directory, name, flags, Mode::empty())?))
 }
 
 /// The store's own regular file `path`, opened as `options` say.
@@ -47,7 +50,18 @@ pub fn open_own(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
 pub(super) fn open_own_with_length(path: &Path) -> io::Result<(File, u64)> {
     let mut options = OpenOptions::new();
     let options = without_waiting(options.read(true), OFlags::NOFOLLOW);
-    let file = options.open(path).map_err(of_link)?;
+    with_length(options.open(path).map_err(of_link)?)
+}
+
+/// The same for a file of a tree.
+pub(super) fn open_in_tree(tree: TreeAt<'_>, file: &BStr) -> io::Result<(File, u64)> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let (top, below) = tree.find(file);
+    let opened = rustix::fs::openat(top, &*below, flags | OFlags::NOFOLLOW, Mode::empty());
+    with_length(File::from(opened.map_err(|error| of_link(error.into()))?))
+}
+
+fn with_length(file: File) -> io::Result<(File, u64)> {
     let meta = file.metadata()?;
     if meta.is_file() { Ok((file, meta.len())) } else { Err(not_regular()) }
 }

@@ -2,7 +2,6 @@
 
 use std::{
     ffi::OsStr,
-    fs::OpenOptions,
     io::{self, Read as _},
     os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
@@ -12,8 +11,9 @@ use gix::bstr::{BStr, ByteSlice as _};
 use rayon::prelude::*;
 
 use super::{
-    bounded::{open_own, open_own_with_length, read_own},
+    bounded::{open_in_tree, open_own_with_length, read_own},
     layout::Layout,
+    open_tree::{OpenTree, TreeAt},
     planting::is_unchanged,
     verbs::is_directory,
 };
@@ -35,7 +35,9 @@ pub fn read_manifest(layout: &Layout, digest: Digest) -> Option<Manifest> {
 pub fn is_whole(layout: &Layout, digest: Digest) -> bool {
     let Some(manifest) = read_manifest(layout, digest) else { return false };
     let entry = layout.entry(digest);
-    is_directory(&entry) && manifest.files().iter().all(|file| is_unchanged(file, &entry))
+    let tree = OpenTree::new(&entry);
+    (tree.is_open() || is_directory(&entry))
+        && manifest.files().iter().all(|file| is_unchanged(file, &tree))
 }
 
 /// Up to how many bytes of files a tree is read whole before any of them is used in another. A processor hashes that in a few
@@ -46,8 +48,8 @@ pub const READ_WHOLE: u64 = 32 << 20;
 #[must_use]
 pub fn is_right(layout: &Layout, digest: Digest) -> bool {
     let Some(manifest) = read_manifest(layout, digest) else { return false };
-    let root = layout.entry(digest);
-    is_whole(layout, digest) && manifest.files().par_iter().all(|file| has_content(&root, file))
+    let tree = OpenTree::new(&layout.entry(digest));
+    is_whole(layout, digest) && manifest.files().par_iter().all(|file| has_content(&tree, file))
 }
 
 /// Whether an entry may be used again: it [is right](is_right), or it is whole and too large to be read for that.
@@ -82,21 +84,19 @@ pub fn part_of(
     TreePart::find(manifest, subdirectory, text_of)
 }
 
-/// Whether `file` of the tree at `root` has the content it should.
-pub fn has_content(root: &Path, file: &TreeFile) -> bool {
-    let path = place(root, file.path.as_bstr());
+/// Whether `file` of a tree has the content it should.
+pub fn has_content<'t>(tree: impl Into<TreeAt<'t>>, file: &TreeFile) -> bool {
+    let tree = tree.into();
     match file.kind {
-        FileKind::Symlink => {
-            content_of(&path, file.kind).is_ok_and(|(content, _)| content == file.content)
-        }
-        FileKind::File | FileKind::Executable => is_content_of(&path, file).unwrap_or(false),
+        FileKind::Symlink => content_of(&tree.path(file.path.as_bstr()), file.kind)
+            .is_ok_and(|(content, _)| content == file.content),
+        FileKind::File | FileKind::Executable => is_content_of(tree, file).unwrap_or(false),
     }
 }
 
-/// Whether the regular file at `path` has this content. A small one takes four calls: it is opened, looked at, read and
-/// closed.
-fn is_content_of(path: &Path, file: &TreeFile) -> io::Result<bool> {
-    let (mut opened, length) = open_own_with_length(path)?;
+/// Whether a regular file has this content. A small one takes four calls: it is opened, looked at, read and closed.
+fn is_content_of(tree: TreeAt<'_>, file: &TreeFile) -> io::Result<bool> {
+    let (mut opened, length) = open_in_tree(tree, file.path.as_bstr())?;
     // A giant in its place is not read.
     if length != file.size {
         return Ok(false);
@@ -124,13 +124,19 @@ pub fn content_of(path: &Path, kind: FileKind) -> io::Result<(ContentHash, u64)>
         let text = text.as_os_str().as_bytes();
         return Ok((ContentHash::of(text), text.len() as u64));
     }
+    let (mut file, length) = open_own_with_length(path)?;
     // Most files are small, and to make a larger buffer takes a fifth as long as to read one of them.
-    let (mut file, mut hasher, mut chunk) =
-        (open_own(path, OpenOptions::new().read(true))?, blake3::Hasher::new(), [0; 32 << 10]);
+    let (mut hasher, mut chunk) = (blake3::Hasher::new(), [0; 32 << 10]);
     loop {
         match file.read(&mut chunk) {
             Ok(0) => break,
-            Ok(read) => drop(hasher.update(chunk.get(..read).unwrap_or_default())),
+            Ok(read) => {
+                hasher.update(chunk.get(..read).unwrap_or_default());
+                // No call is spent on seeing the end that the length has told.
+                if read < chunk.len() && hasher.count() == length {
+                    break;
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

@@ -1,6 +1,7 @@
 //! The only code that changes the disk.
 
 mod workers;
+mod open_tree;
 mod bounded;
 mod verbs;
 mod parts;
@@ -36,6 +37,7 @@ pub use folding::folds_names;
 pub use format::{Ensured, Format, FormatError};
 pub use layout::Layout;
 pub use lock::{Holder, Lock, LockError, LockKind, LockWait};
+pub use open_tree::{OpenTree, TreeAt};
 pub use ownership::{Owners, is_only_ours};
 pub use ownership::{UnsafeHome, User, has_no_links, is_ours};
 pub use planting::{LinkError, Planting, StreamError};

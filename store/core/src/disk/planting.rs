@@ -23,6 +23,7 @@ use gix::bstr::{BStr, BString, ByteSlice as _};
 use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT};
 
 use super::bounded::open_own;
+use super::open_tree::TreeAt;
 use super::verbs::{Act, Disk, DiskError, READ_ONLY, Verb};
 use crate::model::{ContentHash, FileKind, Manifest, TreeFile, canonical_bytes};
 
@@ -250,17 +251,23 @@ impl Planting {
     ///
     /// # Errors
     /// The new tree has no such file.
-    pub fn link(&self, path: &BStr, file: &TreeFile, entry: &Path) -> Result<(), LinkError> {
-        let from = entry.join(os(file.path.as_bstr()));
-        check_unchanged(file, &from)?;
+    pub fn link<'e>(
+        &self,
+        path: &BStr,
+        file: &TreeFile,
+        entry: impl Into<TreeAt<'e>>,
+    ) -> Result<(), LinkError> {
+        let entry = entry.into();
+        check_unchanged(file, entry)?;
+        let ((top, below), from) =
+            (entry.find(file.path.as_bstr()), entry.path(file.path.as_bstr()));
         let linked = self.act(Verb::HardLink, path, Some(&from), || {
-            let flags = AtFlags::empty();
-            Ok(rustix::fs::linkat(rustix::fs::CWD, &from, &self.top, os(path), flags)?)
+            Ok(rustix::fs::linkat(top, &*below, &self.top, os(path), AtFlags::empty())?)
         });
         match linked {
             Err(error) if cannot_link(&error.source) => self.copy(path, file, &from),
             // The entry was there when it was looked at: a sweep has taken it since.
-            Err(_) if from.symlink_metadata().is_err() => {
+            Err(_) if check_unchanged(file, entry).is_err() => {
                 Err(LinkError::Damaged { path: file.path.clone(), what: "it is gone" })
             }
             done => Ok(done?),
@@ -353,13 +360,15 @@ pub fn directory_time(manifest: &Manifest, path: &BStr) -> i64 {
 }
 
 /// Whether `file` of the entry at `entry` is as it was written, by kind, size, mode and time.
-pub fn is_unchanged(file: &TreeFile, entry: &Path) -> bool {
-    check_unchanged(file, &entry.join(os(file.path.as_bstr()))).is_ok()
+pub fn is_unchanged<'e>(file: &TreeFile, entry: impl Into<TreeAt<'e>>) -> bool {
+    check_unchanged(file, entry.into()).is_ok()
 }
 
-fn check_unchanged(file: &TreeFile, path: &Path) -> Result<(), LinkError> {
+fn check_unchanged(file: &TreeFile, entry: TreeAt<'_>) -> Result<(), LinkError> {
     let damaged = |what| LinkError::Damaged { path: file.path.clone(), what };
-    let stat = rustix::fs::lstat(path).map_err(|_| damaged("it cannot be read"))?;
+    let (top, below) = entry.find(file.path.as_bstr());
+    let stat = rustix::fs::statat(top, &*below, AtFlags::SYMLINK_NOFOLLOW);
+    let stat = stat.map_err(|_| damaged("it cannot be read"))?;
     let kind = rustix::fs::FileType::from_raw_mode(stat.st_mode);
     let (is_right, executable) = match file.kind {
         FileKind::File => (kind.is_file(), Some(false)),

@@ -23,6 +23,7 @@ use super::{
     folding::folds_names,
     layout::Layout,
     lock::Lock,
+    open_tree::OpenTree,
     planting::{Planting, is_unchanged},
     verbs::{Disk, DiskError, is_random_name, names_in, random_name},
 };
@@ -278,8 +279,9 @@ impl Staged {
     /// may. Contents are not read.
     #[must_use]
     pub fn is_whole(&self) -> bool {
+        let tree = OpenTree::new(&self.tree);
         self.manifest().is_some_and(|manifest| {
-            manifest.files().par_iter().all(|file| is_unchanged(file, &self.tree))
+            manifest.files().par_iter().all(|file| is_unchanged(file, &tree))
         })
     }
 

@@ -11,7 +11,10 @@ use std::{
     fmt,
     fs::{File, OpenOptions},
     io::{self, Write as _},
-    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::{
+        ffi::OsStrExt as _,
+        fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _},
+    },
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
@@ -503,17 +506,39 @@ impl Disk {
             Ok(Looked { mode, .. }) if mode & 0o700 != 0o700 => self.set_mode(path, 0o755)?,
             Ok(_) => {}
         }
+        self.empty(path)?;
+        self.act(Act { verb: Verb::Remove, path, from: None }, || std::fs::remove_dir(path))
+    }
+
+    /// Removes what lies in a directory. Files are removed by their names in it: a path from the root of the file system is
+    /// walked once for each directory and not for each file.
+    fn empty(&self, path: &Path) -> Result<(), DiskError> {
+        use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
+        let read = |source: Errno| DiskError::new(Verb::Read, path, source);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let top = rustix::fs::open(path, flags, Mode::empty()).map_err(read)?;
+        let mut top = Dir::new(top).map_err(read)?;
         let mut failed = Ok(());
-        for child in std::fs::read_dir(path).map_err(read)? {
+        while let Some(child) = top.read() {
             let child = child.map_err(read)?;
-            let removed = match child.file_type().map_err(read)?.is_dir() {
-                true => self.remove_tree(&child.path()),
-                false => self.remove_file(&child.path()),
+            let name = OsStr::from_bytes(child.file_name().to_bytes());
+            if name == "." || name == ".." {
+                continue;
+            }
+            let at = path.join(name);
+            let is_directory = match child.file_type() {
+                FileType::Unknown => is_directory(&at),
+                kind => kind.is_dir(),
+            };
+            let removed = match is_directory {
+                true => self.remove_tree(&at),
+                false => self.act(Act { verb: Verb::Remove, path: &at, from: None }, || {
+                    Ok(rustix::fs::unlinkat(top.fd()?, name, AtFlags::empty())?)
+                }),
             };
             failed = failed.and(removed);
         }
-        failed?;
-        self.act(Act { verb: Verb::Remove, path, from: None }, || std::fs::remove_dir(path))
+        failed
     }
 }
 

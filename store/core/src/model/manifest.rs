@@ -98,6 +98,12 @@ impl Manifest {
         &self.files
     }
 
+    /// The same, when the rest is not needed any more.
+    #[must_use]
+    pub fn into_files(self) -> Vec<TreeFile> {
+        self.files
+    }
+
     /// The file at `path`, and its place in [`files`](Self::files).
     #[must_use]
     pub fn find(&self, path: &BStr) -> Option<(usize, &TreeFile)> {

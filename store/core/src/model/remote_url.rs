@@ -218,7 +218,7 @@ impl RemoteUrl {
 
     /// Reads a URL, or the scp form; without `git+`, ref and fragment.
     pub(super) fn read(text: &str) -> Result<Self, Refusal> {
-        if let Some(at) = text.find(|c: char| c.is_ascii_control() || c == '\\') {
+        if let Some(at) = text.bytes().position(|byte| byte.is_ascii_control() || byte == b'\\') {
             let bad = text.get(at..).and_then(|rest| rest.chars().next()).unwrap_or('\\');
             return Err(Refusal::new(at, Expected::NoCharacter(bad)));
         }
@@ -381,8 +381,12 @@ fn check_path(url: &RemoteUrl) -> Result<(), Refusal> {
     }
     let mut at = 0;
     for part in path.split('/') {
-        let decoded = if is_url { percent_decode(part) } else { Some(part.to_owned()) };
-        if decoded.is_none_or(|decoded| decoded == ".." || decoded.contains('\0')) {
+        let leads_out = |part: &str| part == ".." || part.contains('\0');
+        let is_bad = match is_url && part.contains('%') {
+            true => percent_decode(part).is_none_or(|decoded| leads_out(&decoded)),
+            false => leads_out(part),
+        };
+        if is_bad {
             return Err(Refusal::new(at, Expected::NoParent));
         }
         at += part.len() + 1;

@@ -24,7 +24,7 @@ use gix::{
     objs::Kind,
 };
 use modstore_core::{
-    disk::{READ_WHOLE, has_content, open_regular},
+    disk::{OpenTree, READ_WHOLE, has_content, open_regular},
     model::{ContentHash, FileKind, GitTree, Manifest, TreeFile},
 };
 
@@ -36,6 +36,8 @@ use crate::errors::PackError;
 pub struct Base<'a> {
     /// The entry's directory, `entries/<digest>`.
     pub root: PathBuf,
+    /// The same, held open: its files are looked at, read and linked one after the other.
+    pub(crate) tree: OpenTree,
     /// The commit it was made from: the one that a request names as ours.
     pub commit: ObjectId,
     /// Its files.
@@ -69,7 +71,7 @@ pub fn base_is_usable(base: &Base<'_>) -> bool {
 }
 
 impl<'a> Base<'a> {
-    /// Describes an entry; nothing is read yet.
+    /// Describes an entry. Nothing in it is read yet.
     #[must_use]
     pub fn new(
         root: PathBuf,
@@ -78,6 +80,7 @@ impl<'a> Base<'a> {
         git: &'a GitTree,
     ) -> Base<'a> {
         Base {
+            tree: OpenTree::new(&root),
             root,
             commit,
             manifest,
@@ -144,7 +147,7 @@ impl<'a> Base<'a> {
     pub(crate) fn look_at(&self, file: &TreeFile, path: &BStr) -> BeforeLink {
         if !self.reads_all && file.path == path {
             BeforeLink::Unread
-        } else if has_content(&self.root, file) {
+        } else if has_content(&self.tree, file) {
             BeforeLink::Read
         } else {
             BeforeLink::Damaged

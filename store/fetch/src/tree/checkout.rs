@@ -224,7 +224,7 @@ impl<'a> Checkout<'a> {
                 return Err(PackError::BaseDamaged { path: old.path.clone(), source: None });
             }
         }
-        match self.writer.link(file.path.as_bstr(), old, &base.root) {
+        match self.writer.link(file.path.as_bstr(), old, &base.tree) {
             Ok(()) => {
                 self.linked.fetch_add(1, Ordering::Relaxed);
                 locked(&self.done).push((added.number, old.content, old.size));

@@ -219,20 +219,27 @@ pub(super) fn walk(
     shown: &mut dyn FnMut(&BStr, &Path, FileKind) -> Result<(), DiskError>,
 ) -> Result<(), DiskError> {
     use std::os::unix::fs::PermissionsExt as _;
-    for name in crate::disk::names_in(at)? {
+    let children = match at.read_dir() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        children => children.map_err(|error| DiskError::new(Verb::Read, at, error))?,
+    };
+    for found in children {
+        let found = found.map_err(|error| DiskError::new(Verb::Read, at, error))?;
+        let name = found.file_name();
         if below.is_empty() && is_left_out(&name) {
             continue;
         }
-        let (child, path) = (at.join(&name), joined(below, &name));
-        let meta = child.symlink_metadata();
-        let meta = meta.map_err(|error| DiskError::new(Verb::Read, &child, error))?;
-        match meta.file_type() {
+        let (child, path) = (found.path(), joined(below, &name));
+        let unread = |error| DiskError::new(Verb::Read, &child, error);
+        // The listing tells the kind; only whether a file may be run takes a look at it.
+        match found.file_type().map_err(unread)? {
             kind if kind.is_dir() => walk(&child, &path, shown)?,
             kind if kind.is_symlink() => shown(path.as_bstr(), &child, FileKind::Symlink)?,
-            kind if kind.is_file() && meta.permissions().mode() & 0o100 != 0 => {
-                shown(path.as_bstr(), &child, FileKind::Executable)?;
+            kind if kind.is_file() => {
+                let may_run = found.metadata().map_err(unread)?.permissions().mode() & 0o100 != 0;
+                let kind = if may_run { FileKind::Executable } else { FileKind::File };
+                shown(path.as_bstr(), &child, kind)?;
             }
-            kind if kind.is_file() => shown(path.as_bstr(), &child, FileKind::File)?,
             _ => {}
         }
     }

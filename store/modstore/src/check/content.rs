@@ -20,7 +20,7 @@ use super::{
     view::{Corrupt, Inode, Unread, View},
     work::{Check, RepairStep},
 };
-use crate::{Context, events::Event, model::ContentHash};
+use crate::{Context, disk::OpenTree, events::Event, model::ContentHash};
 
 codes! { pub(super) CODES of Code:
     /// A file's content, or a link's text, is not what was stored.
@@ -65,7 +65,9 @@ fn read_all(mut unread: Vec<Unread>, context: Context<'_>) -> (Vec<Corrupt>, u64
     unread.par_sort_unstable_by(|a, b| a.inode.cmp(&b.inode));
     let same: Vec<&[Unread]> = unread.chunk_by(|a, b| a.inode == b.inode).collect();
     let size = |same: &&[Unread]| same.first().map_or(0, |file| file.size);
-    let progress = Progress { done: AtomicU64::new(0), of: same.iter().map(size).sum(), context };
+    let of = same.iter().map(size).sum();
+    let entries = OpenTree::new(&context.layout.entries());
+    let progress = Progress { done: AtomicU64::new(0), of, entries, context };
     let corrupt = same.par_iter().flat_map_iter(|same| read_one(same, &progress)).collect();
     (corrupt, progress.done.into_inner())
 }
@@ -102,10 +104,8 @@ thread_local! {
 
 /// The hash of the first `size` bytes of a file, which are all it has.
 fn hash(path: &Path, size: u64, progress: &Progress<'_>) -> io::Result<ContentHash> {
-    use rustix::fs::{Mode, OFlags, open};
     // Another thing may be in its place by now: no link is followed, and a pipe is not waited for.
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file = File::from(open(path, flags, Mode::empty())?);
+    let file = progress.entries.open_below(path)?;
     let mut hasher = blake3::Hasher::new();
     if size >= LARGE {
         // A buffer of its own: while rayon hashes this chunk, this thread may begin with another file.
@@ -150,6 +150,8 @@ fn read(
 struct Progress<'a> {
     done: AtomicU64,
     of: u64,
+    /// Where the files lie.
+    entries: OpenTree,
     context: Context<'a>,
 }
 

@@ -85,8 +85,8 @@ impl DeletionMark {
         disk.remove_file(&layout.condemned())
     }
 
-    /// Takes away what the journal has given up: to the trash, or, where it cannot be moved, by deleting it in its
-    /// place. Doing it again does no harm. Says whether all of it is gone; what is not is left.
+    /// Takes away what the journal has given up: directories to the trash, or, where they cannot be moved, by deleting them in
+    /// their place, as files are. Doing it again does no harm. Says whether all of it is gone; what is not is left.
     ///
     /// The names are durable afterwards: those of generations before any entry goes, so that none ever leads to what
     /// is gone. For the same reason what a generation leads to that is left is left too.
@@ -143,7 +143,7 @@ fn discard_all(
     Ok(left)
 }
 
-/// Moves one name to the trash, under a name of its own; says whether it was there. Each gets a
+/// Removes a file, or moves a directory to the trash, under a name of its own; says whether it was there. Each gets a
 /// place of its own, so that a process that empties the trash meanwhile takes nothing from the next. What cannot be
 /// moved is deleted: a directory of an overlay's lower layer, or anything when there is no trash.
 fn discard_one(disk: &Disk, layout: &Layout, path: &Path) -> Result<bool, DiskError> {
@@ -151,8 +151,12 @@ fn discard_one(disk: &Disk, layout: &Layout, path: &Path) -> Result<bool, DiskEr
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         meta => meta.map_err(|source| DiskError::new(Verb::Read, path, source))?,
     };
+    // To remove a file takes as long as to move it; only a tree takes longer, and waits in the trash until the lock is free.
+    if !meta.is_dir() {
+        return disk.remove_file(path).map(|()| true);
+    }
     let moved = || {
-        if meta.is_dir() && meta.permissions().mode() & 0o200 == 0 {
+        if meta.permissions().mode() & 0o200 == 0 {
             // Entries are read-only, and only a directory that may be written to can be moved.
             disk.set_mode(path, 0o755)?;
         }

@@ -12,7 +12,8 @@ use gix::bstr::{BString, ByteSlice as _};
 use super::points::in_tree;
 use crate::{
     disk::{
-        Disk, DiskError, Layout, LinkError, Planting, READ_WHOLE, Staged, Staging, has_content,
+        Disk, DiskError, Layout, LinkError, OpenTree, Planting, READ_WHOLE, Staged, Staging,
+        has_content,
     },
     model::{ContentHash, FileKind, KeptPath, Manifest, ModuleName, TreeFile},
 };
@@ -75,7 +76,7 @@ impl LinkedTree {
         root: &Path,
     ) -> Result<Staged, AssembleError> {
         let planting = Planting::create(disk, &staging.fresh())?;
-        let reads = self.manifest.size() <= READ_WHOLE;
+        let (reads, tree) = (self.manifest.size() <= READ_WHOLE, OpenTree::new(root));
         for directory in directories(&self.manifest) {
             planting.directory(directory.as_bstr())?;
         }
@@ -85,11 +86,11 @@ impl LinkedTree {
                 Some(text) => {
                     planting.write(path, FileKind::Symlink, text.as_os_str().as_bytes())?;
                 }
-                None if reads && !has_content(root, file) => {
+                None if reads && !has_content(&tree, file) => {
                     let (path, what) = (file.path.clone(), "its content is not what was stored");
                     return Err(AssembleError::Source(LinkError::Damaged { path, what }));
                 }
-                None => planting.link(path, file, root).map_err(|error| match error {
+                None => planting.link(path, file, &tree).map_err(|error| match error {
                     LinkError::Disk(error) => AssembleError::Disk(error),
                     damaged @ LinkError::Damaged { .. } => AssembleError::Source(damaged),
                 })?,

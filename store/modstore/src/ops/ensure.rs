@@ -120,10 +120,12 @@ impl Store {
         let look = Look::new(self, &before, &declared);
         if named.new.is_empty()
             && self.current() == look.generation
-            && naming::distinct(&named.names).into_iter().all(|name| look.has(name))
+            && let Some(there) = look.all(&named.names)
         {
-            let modules = required.iter().zip(&named.names);
-            let modules = modules.map(|(required, name)| look.ensured(required, name, &before));
+            let modules = required.iter().zip(&named.names).map(|(required, name)| {
+                let binding = name.as_ref().ok().and_then(|name| there.get(name).copied());
+                look.ensured(required, name, &before, binding)
+            });
             let (generation, modules) = (look.generation, modules.collect());
             return Ok(EnsureReport { generation, modules, update: None });
         }
@@ -152,7 +154,8 @@ impl Store {
                 continue;
             }
             let modules = required.iter().zip(&names).map(|(required, name)| {
-                let ensured = look.ensured(required, name, before);
+                let binding = name.as_ref().ok().and_then(|name| look.binding(name));
+                let ensured = look.ensured(required, name, before, binding);
                 let failed = name.as_ref().ok().and_then(|name| failed.get(name));
                 match failed.filter(|_| ensured.binding.is_none() || ensured.error.is_some()) {
                     Some(failed) => Ensured { error: Some((*failed).clone()), ..ensured },
@@ -256,19 +259,35 @@ impl<'a> Look<'a> {
         Some(binding).filter(|_| is_so || self.state.holds().contains_key(name))
     }
 
-    /// Whether a module is there.
-    fn has(&self, name: &ModuleName) -> bool {
-        self.binding(name).is_some_and(|binding| {
+    /// What a module is, if it is as it is declared and lies where it should.
+    fn there(&self, name: &ModuleName) -> Option<&'a Binding> {
+        let lies = |binding: &&Binding| {
             self.store.layout().place(&binding.bound).symlink_metadata().is_ok()
-        })
+        };
+        self.binding(name).filter(lies)
     }
 
-    /// What has come of a source, by what is there.
+    /// Whether a module is there.
+    fn has(&self, name: &ModuleName) -> bool {
+        self.there(name).is_some()
+    }
+
+    /// What the modules of these names are; nothing, if one of them is not there.
+    fn all<'n>(
+        &self,
+        names: &'n [Result<ModuleName, NameTaken>],
+    ) -> Option<BTreeMap<&'n ModuleName, &'a Binding>> {
+        let names = naming::distinct(names).into_iter();
+        names.map(|name| Some((name, self.there(name)?))).collect()
+    }
+
+    /// What has come of a source whose module is this, if it is as it is declared.
     fn ensured(
         &self,
         required: &Required,
         name: &Result<ModuleName, NameTaken>,
         before: &State,
+        binding: Option<&Binding>,
     ) -> Ensured {
         let nothing = Ensured {
             name: name.as_ref().ok().cloned(),
@@ -286,7 +305,7 @@ impl<'a> Look<'a> {
                 return Ensured { error, ..nothing };
             }
         };
-        let Some(binding) = self.binding(name) else {
+        let Some(binding) = binding else {
             let error = if self.state.holds().contains_key(name) {
                 let hint = "`modstore update` with its name ends the hold";
                 NotEnsured::of(FailureCode::Held, Unfit::Held(name.clone()), hint)

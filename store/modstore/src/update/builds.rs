@@ -5,7 +5,7 @@
 //! build ran: nothing that was built is ever given another.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     num::NonZeroUsize,
     sync::atomic::{AtomicU32, Ordering},
 };
@@ -219,15 +219,20 @@ pub(super) fn look<'a>(
     let store = context.store;
     let recipe = context.toolchains.recipe(spec, store.cancel).map_err(BuildError::Toolchain)?;
     let files = BuildTree::of(context, source, trees).map_err(BuildError::Inputs)?;
-    let key = |read: &[String]| key_of(&recipe, files.material(), read).map_err(BuildError::Inputs);
+    // To name them is to read all inputs, so it is done once for each list of files read.
     let mut keys: BTreeMap<&[String], Digest> = BTreeMap::new();
+    let mut key = |read| -> Result<Digest, BuildError> {
+        Ok(match keys.entry(read) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(new) => {
+                let key = key_of(&recipe, files.material(), read).map_err(BuildError::Inputs)?;
+                *new.insert(key)
+            }
+        })
+    };
     let mut ready = None;
     for known in at.built(module) {
-        let now = match keys.get(&*known.read) {
-            Some(now) => *now,
-            None => *keys.entry(&known.read).or_insert(key(&known.read)?),
-        };
-        if now == known.key && is_there(context, known.digest, at.policy) {
+        if key(&known.read)? == known.key && is_there(context, known.digest, at.policy) {
             ready = Some(known.clone());
             break;
         }

@@ -78,9 +78,14 @@ pub(super) fn is_elsewhere(word: &str) -> bool {
     ELSEWHERE.contains(&word.to_ascii_lowercase().as_str())
 }
 
+/// How many parts an address has before those that make it a page, if no query does: the scheme, nothing, the host, the owner
+/// and the repository.
+const LEAST_PARTS: usize = 5;
+
 /// Whether the text is certainly the address of a page, although it reads as that of a repository.
 pub(super) fn is_page(text: &str) -> bool {
-    PageUrl::read(text).is_some_and(|url| url.shaped().is_some())
+    (text.split('/').nth(LEAST_PARTS).is_some() || text.contains('?'))
+        && PageUrl::read(text).is_some_and(|url| url.shaped().is_some())
 }
 
 /// The source, if it is one.

@@ -26,8 +26,8 @@ use crate::{
         places::FoundTree,
     },
     disk::{
-        DiskError, Layout, LinkError, Planting, Staged, has_content, is_directory, is_only_ours,
-        names_in, random_name, read_manifest, read_own, read_regular,
+        DiskError, Layout, LinkError, OpenTree, Planting, Staged, has_content, is_directory,
+        is_only_ours, names_in, random_name, read_manifest, read_own, read_regular,
     },
     model::{Digest, GitTree, Manifest, ModuleName},
 };
@@ -211,11 +211,12 @@ fn stage(
         let planting = Planting::create(disk, &root)?;
         let directories: BTreeSet<BString> = manifest.files().iter().flat_map(parents).collect();
         directories.iter().try_for_each(|path| planting.directory(path.as_bstr()))?;
+        let entry = OpenTree::new(entry);
         let taken = manifest.files().par_iter().map(|file| {
-            if !has_content(entry, file) {
+            if !has_content(&entry, file) {
                 return Ok(false);
             }
-            match planting.link(file.path.as_bstr(), file, entry) {
+            match planting.link(file.path.as_bstr(), file, &entry) {
                 Ok(()) => Ok(true),
                 Err(LinkError::Damaged { .. }) => Ok(false),
                 Err(LinkError::Disk(error)) => Err(error),
