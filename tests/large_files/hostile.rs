@@ -125,7 +125,6 @@ fn answers_that_are_none_are_refused() {
         ("<html>hello</html>", "not understood"),
         ("{\"objects\":[]}", "it says nothing about a content"),
         ("{\"objects\":{}}", "not understood"),
-        ("{\"transfer\":\"tus\",\"objects\":[]}", "another way of transfer"),
         ("{\"hash_algo\":\"md5\",\"objects\":[]}", "another hash"),
         (&long, "it has more than"),
     ] {

@@ -1,7 +1,9 @@
 //! Content of large files where git itself goes by its own transport, and where a machine gives it over ssh only. It comes, or it
 //! is refused by the name of what is missing; it is never asked for past a setting.
 
-use modstore_testbed::{Change, Repo, SshServer, TestHome};
+use std::io::Write as _;
+
+use modstore_testbed::{Change, Repo, ScriptedServer, SshServer, TestHome};
 
 use crate::world::{ATTRIBUTES, World, pointer, said};
 
@@ -52,6 +54,27 @@ fn a_setting_that_only_git_knows_keeps_content_away_and_is_named() {
     // The pointers come all the same, and are told of.
     world.home.run(&["add", &world.source(&repo)]).ok().says("set lfs = true");
     assert_eq!(world.read("m", "a.bin"), pointer("one").as_bytes());
+}
+
+#[test]
+fn content_that_comes_compressed_is_unpacked_and_what_is_only_called_so_is_not() {
+    // `gzip -n` of `one`.
+    let packed = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xcb\xcf\x4b\x05\x00\xf1\x86\x6c\x7a\x03\x00\x00\x00";
+    for sent in [&packed[..], b"one"] {
+        let world = World::new();
+        let repo = world.repo("m");
+        repo.commit("main", &[world.large("a.bin", "one")]);
+        let server = ScriptedServer::start(move |_, client| {
+            let length = sent.len();
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: {length}\r\n\r\n"
+            );
+            let _ = client.write_all(&[head.as_bytes(), sent].concat());
+        });
+        world.lfs.offer_elsewhere(&format!("http://127.0.0.1:{}", server.port()), &[]);
+        world.add(&repo);
+        assert_eq!(world.read("m", "a.bin"), b"one");
+    }
 }
 
 #[test]

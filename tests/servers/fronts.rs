@@ -6,9 +6,9 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
-use modstore_testbed::{Fault, Running, ScriptedServer, TestHome};
+use modstore_testbed::{Fault, HttpServer, Running, ScriptedServer, TestHome, TlsFront};
 
-use crate::world::World;
+use crate::world::{World, only};
 
 /// A server in front of the one at `port`, which has `change` rewrite the head of each answer: the head of the request, that of
 /// the answer.
@@ -92,4 +92,26 @@ fn an_address_is_asked_for_as_curl_asks_for_it() {
     let moved = format!("http://127.0.0.1:{port}/x/../m.git");
     world.http.fault("old", Fault::Redirect { to: moved });
     both_fetch(&home, &world.http.url("old"));
+}
+
+#[test]
+fn a_redirect_from_https_to_http_is_followed_by_neither_way() {
+    let world = World::new();
+    world.repo("m").write(&[("a", "1")]);
+    let (front, plain) = (TlsFront::to(world.http.port()), HttpServer::start(world.root()));
+    world.http.fault("m", Fault::Redirect { to: plain.url("m") });
+    let mut home = world.home();
+    home.env("GIT_SSL_CAINFO", front.authority());
+    let source = format!("git+{}", front.url(&world.http.url("m")));
+    for way in ["auto", "git"] {
+        home.env("MODSTORE_TRANSPORT", way);
+        let ran = home.run(&["add", &source, "--name", "m", "--json"]).fails(1);
+        let failed = only(&ran, "failed");
+        assert_eq!(
+            (&failed["class"], &failed["code"]),
+            (&"permanent".into(), &"protocol".into()),
+            "{way}: {failed}"
+        );
+    }
+    assert_eq!(plain.stats().requests.len(), 0);
 }

@@ -162,7 +162,7 @@ fn text_that_a_login_s_shell_prints_before_git_s_protocol_is_shown_and_what_it_s
     home.env("GIT_SSH", &ssh).env("GIT_SSH_VARIANT", "ssh");
     for (text, code) in [
         ("Welcome to forge.example", "protocol"),
-        ("\n\n  This account is currently not available.", "protocol"),
+        ("\n\n  This account is currently not available.", "authentication"),
         ("Repository not found.", "no-such-repository"),
     ] {
         fs::write(&said, format!("{text}\n0000")).expect("the file is ours");

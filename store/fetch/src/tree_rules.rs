@@ -285,7 +285,17 @@ mod tests {
         ] {
             assert!(check_name(name.into(), false).is_err(), "{name:?}");
         }
-        for name in [".gitignore", ".github", "git", "a\\b", "a\\.github\\b", "con", "a:b", ".gitmodules", "..."] {
+        for name in [
+            ".gitignore",
+            ".github",
+            "git",
+            "a\\b",
+            "a\\.github\\b",
+            "con",
+            "a:b",
+            ".gitmodules",
+            "...",
+        ] {
             assert!(check_name(name.into(), false).is_ok(), "{name:?}");
         }
         assert!(check_name(".gitmodules".into(), true).is_err());

@@ -156,17 +156,9 @@ fn read_without_scheme(text: &str) -> Result<Source, Refusal> {
     }
     if address.contains(':') {
         let refusal = Refusal::new(text.len() - tail.len() - 1, Expected::Source);
-        let is_plain = !tail.is_empty() && !tail.contains(['@', '?', ':', '#']);
-        let is_of_ssh = !head.contains('/') && tail.ends_with(".git");
-        return Err(if !head.contains('/') && tail.starts_with(['/', '~']) {
-            let slash = if tail.starts_with('/') { "" } else { "/" };
-            refusal.suggest(format!("git+ssh://{head}{slash}{tail}"))
-        } else if head.contains('.') || is_of_ssh {
-            refusal.suggest(format!("git@{address}"))
-        } else if is_plain && !foreign::is_elsewhere(head) {
-            refusal.suggest(format!("git+https://host/owner/{head}#subdirectory={tail}"))
-        } else {
-            refusal
+        return Err(match what_a_colon_means(address, head, tail) {
+            Some(meant) => refusal.suggest(meant),
+            None => refusal,
         });
     }
     Err(match address.split('/').filter(|part| !part.is_empty()).count() {
@@ -178,6 +170,30 @@ fn read_without_scheme(text: &str) -> Result<Source, Refusal> {
         2 => refusal.suggest(format!("git+https://github.com/{address}")),
         _ => refusal.suggest(format!("./{address}")),
     })
+}
+
+/// The source that `head:tail`, which is none, may mean.
+fn what_a_colon_means(address: &str, head: &str, tail: &str) -> Option<String> {
+    if let Some(bare) = foreign::without_brackets(address) {
+        return Some(bare.to_owned());
+    }
+    let is_plain = !tail.is_empty() && !tail.contains(['@', '?', ':', '#', '*']);
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if !head.chars().all(is_name) || tail.starts_with("//") {
+        return None;
+    }
+    if foreign::is_directory(head) && tail.starts_with(['/', '.', '~']) {
+        return Some(tail.to_owned());
+    }
+    if tail.starts_with(['/', '~']) {
+        let slash = if tail.starts_with('/') { "" } else { "/" };
+        return Some(format!("git+ssh://{head}{slash}{tail}"));
+    }
+    if head.contains('.') || tail.ends_with(".git") {
+        return Some(format!("git@{address}"));
+    }
+    (is_plain && !foreign::is_elsewhere(head))
+        .then(|| format!("git+https://host/owner/{head}#subdirectory={tail}"))
 }
 
 /// Reads a URL that could be a repository, a page or a file.

@@ -75,7 +75,6 @@ struct Asked {
 
 #[derive(Deserialize)]
 struct BatchAnswer {
-    transfer: Option<String>,
     hash_algo: Option<String>,
     objects: Vec<Answered>,
 }
@@ -131,9 +130,6 @@ pub(super) fn question(wanted: &[(Oid, u64)], branch: Option<&str>) -> Vec<u8> {
 /// Reads the answer; the error says what was expected.
 pub(super) fn answer(bytes: &[u8], now: Instant) -> Result<HashMap<Oid, Said>, String> {
     let answer: BatchAnswer = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    if answer.transfer.as_deref().is_some_and(|transfer| transfer != "basic") {
-        return Err("the server wants another way of transfer than `basic`".into());
-    }
     if answer.hash_algo.as_deref().is_some_and(|name| name != "sha256") {
         return Err("the server names contents by another hash than SHA-256".into());
     }
@@ -297,12 +293,13 @@ mod tests {
             "[]",
             "{}",
             "{\"objects\":{}}",
-            "{\"objects\":[],\"transfer\":\"tus\"}",
             "{\"objects\":[],\"hash_algo\":\"sha512\"}",
             "{\"objects\":[{\"oid\":1}]}",
         ] {
             assert!(answer(text.as_bytes(), Instant::now()).is_err(), "{text}");
         }
+        // Only `basic` was offered, and what else a server calls it is that, as for git-lfs.
+        assert!(answer(b"{\"objects\":[],\"transfer\":\"tus\"}", Instant::now()).is_ok());
         let other = format!("{{\"objects\":[{{\"oid\":\"x{OID}\",\"size\":1}}]}}");
         assert!(answer(other.as_bytes(), Instant::now()).unwrap().is_empty());
     }

@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 use super::{pointer::Oid, server::Fault};
 use crate::{
     errors::{ConnectError, TransferError, TransportError},
-    transport::Download,
+    transport::PlainDownload,
 };
 
 /// How often a broken download is taken up again without [`ENOUGH`] having come between.
@@ -29,7 +29,7 @@ const FIRST_WAIT: Duration = Duration::from_millis(100);
 
 /// Bytes on their way.
 pub(super) enum Body {
-    Download(Download),
+    Download(PlainDownload),
     File(File),
     Nothing,
 }

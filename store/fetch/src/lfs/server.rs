@@ -23,8 +23,8 @@ use super::{
 use crate::{
     errors::{RemoteError, RemoteStage, ServerError, TransportError},
     transport::{
-        Access, Download, Headers, HttpClient, HttpOrigin, RemoteUrl, Response, SideQuestion,
-        Watch, asked_wait, cause, http_origin, resolved,
+        Access, Download, Headers, HttpClient, HttpOrigin, PlainDownload, RemoteUrl, Response,
+        SideQuestion, Watch, asked_wait, cause, http_origin, resolved,
     },
 };
 
@@ -131,7 +131,8 @@ impl<'a> BatchServer<'a> {
         let shown = &endpoint.remote.redacted;
         let client = self.client(&endpoint.remote, endpoint.is_own, &watch)?;
         let response = send(&client, &question, &watch, shown)?;
-        let mut download = Download::of(response, watch, shown.clone());
+        let download = Download::of(response, watch, shown.clone());
+        let mut download = PlainDownload::of(download, None);
         let bytes = read_whole(&mut download, LONGEST_ANSWER, shown)?;
         batch::answer(&bytes, Instant::now())
             .map_err(|why| Fault::Answer { url: shown.clone(), why })
@@ -159,8 +160,14 @@ impl<'a> BatchServer<'a> {
         self.place.lock().unwrap_or_else(PoisonError::into_inner).endpoint.remote.redacted.clone()
     }
 
-    /// Opens a content that is offered, from its byte `from` on. Gives the body and the byte that it begins with.
-    pub(super) fn open(&self, offer: &Offer, from: u64) -> Result<(Download, u64), Fault> {
+    /// Opens a content of `size` bytes that is offered, from its byte `from` on. Gives the body and the byte that it begins
+    /// with.
+    pub(super) fn open(
+        &self,
+        offer: &Offer,
+        from: u64,
+        size: u64,
+    ) -> Result<(PlainDownload, u64), Fault> {
         let watch = self.access.watch();
         let place = self.place.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let base = place.endpoint.remote.url.to_bstring().to_string();
@@ -196,7 +203,12 @@ impl<'a> BatchServer<'a> {
                 .ok_or_else(|| bad("another part of a content came than was asked for"))?,
             _ => 0,
         };
-        Ok((Download::of(response, watch, remote.redacted), begins))
+        let download = Download::of(response, watch, remote.redacted);
+        let download = PlainDownload::of(download, Some(size).filter(|_| begins == 0));
+        if begins > 0 && !download.is_as_sent() {
+            return Err(bad("a part of a content came compressed"));
+        }
+        Ok((download, begins))
     }
 
     /// Waits as a server wishes.
@@ -284,7 +296,8 @@ fn send(
         return Err(failed(ServerError::Redirect(why).into(), shown));
     }
     let retry_after = asked_wait(&response);
-    let mut download = Download::of(response, Arc::clone(watch), shown.to_owned());
+    let download = Download::of(response, Arc::clone(watch), shown.to_owned());
+    let mut download = PlainDownload::of(download, None);
     let body = read_whole(&mut download, LONGEST_REFUSAL, shown).unwrap_or_default();
     let said = batch::complaint(&body, status);
     Err(Fault::Refused { url: shown.to_owned(), status, said, retry_after })
@@ -298,7 +311,7 @@ fn failed(source: TransportError, shown: &str) -> Fault {
     Fault::Broken(RemoteError::Failed { stage: RemoteStage::Fetch, url: shown.to_owned(), source })
 }
 
-fn read_whole(download: &mut Download, most: usize, shown: &str) -> Result<Vec<u8>, Fault> {
+fn read_whole(download: &mut PlainDownload, most: usize, shown: &str) -> Result<Vec<u8>, Fault> {
     let (mut whole, mut chunk) = (Vec::new(), vec![0; 16 * 1024]);
     loop {
         let read = download.read(&mut chunk).map_err(Fault::Broken)?;

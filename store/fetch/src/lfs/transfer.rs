@@ -356,7 +356,7 @@ impl Opener for FromServer<'_> {
             Some(offer) => offer.clone(),
             None => self.server.offer(self.content.oid, self.content.size)?,
         };
-        let (download, begins) = self.server.open(&offer, from)?;
+        let (download, begins) = self.server.open(&offer, from, self.content.size)?;
         self.offer = Some(offer);
         Ok((Body::Download(download), begins))
     }

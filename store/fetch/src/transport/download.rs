@@ -4,8 +4,12 @@
 //!
 //! Limits: knows nothing of where in a file it begins; who asks for a part of a file checks what came.
 
-use std::{io, sync::Arc};
+use std::{
+    io::{self, BufReader, Read},
+    sync::Arc,
+};
 
+use flate2::bufread::MultiGzDecoder;
 use ureq::{
     BodyReader,
     http::{
@@ -91,6 +95,54 @@ impl Download {
             url: self.redacted.clone(),
             source,
         })
+    }
+}
+
+/// An answer without the compression that it was not asked for.
+pub(crate) enum PlainDownload {
+    AsSent(Download),
+    Unzipped { bytes: Box<MultiGzDecoder<BufReader<DownloadBytes>>>, redacted: String },
+}
+
+/// The bytes of a [`Download`], for a decoder.
+pub(crate) struct DownloadBytes(Download);
+
+impl PlainDownload {
+    /// The same answer. One that has `size` bytes as it was sent is what was meant: servers call a file compressed that is
+    /// an archive.
+    pub(crate) fn of(download: Download, size: Option<u64>) -> Self {
+        if !download.is_gzipped || (size.is_some() && download.left == size) {
+            return Self::AsSent(download);
+        }
+        let redacted = download.redacted.clone();
+        let bytes = BufReader::with_capacity(64 * 1024, DownloadBytes(download));
+        Self::Unzipped { bytes: Box::new(MultiGzDecoder::new(bytes)), redacted }
+    }
+
+    /// Whether a part of it can be used: a part of compressed bytes cannot.
+    pub(crate) const fn is_as_sent(&self) -> bool {
+        matches!(self, Self::AsSent(_))
+    }
+
+    /// The next piece, 0 bytes at the end.
+    pub(crate) fn read(&mut self, buf: &mut [u8]) -> Result<usize, RemoteError> {
+        let (bytes, redacted) = match self {
+            Self::AsSent(download) => return download.read(buf),
+            Self::Unzipped { bytes, redacted } => (bytes, redacted),
+        };
+        bytes.read(buf).map_err(|error| match error.downcast::<RemoteError>() {
+            Ok(error) => error,
+            Err(error) => {
+                let source = TransferError::Dropped { source: Some(error.into()) }.into();
+                RemoteError::Failed { stage: RemoteStage::Fetch, url: redacted.clone(), source }
+            }
+        })
+    }
+}
+
+impl Read for DownloadBytes {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buf).map_err(io::Error::other)
     }
 }
 

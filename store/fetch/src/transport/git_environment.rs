@@ -32,6 +32,8 @@ pub(crate) fn leave_repository(command: &mut Command) {
     for name in REPOSITORY {
         command.env_remove(name);
     }
+    // It names a tree of that repository. git leaves it in, and then fails in any other.
+    command.env_remove("GIT_ATTR_SOURCE");
 }
 
 /// Takes out the configuration too, as git does for a program that serves another repository.

@@ -20,7 +20,7 @@ use std::{
     sync::Arc,
 };
 
-use gix::bstr::BString;
+use gix::{bstr::BString, url::Scheme};
 use gix_transport::{
     Protocol,
     client::{
@@ -148,6 +148,10 @@ pub(crate) fn git_for(config: &GitConfig, remote: &RemoteUrl) -> Command {
         command.env("GIT_TERMINAL_PROMPT", "0").env_remove("GPG_TTY");
     }
     trust(&mut command);
+    if remote.url.scheme == Scheme::Https {
+        // Nor a redirect to less security.
+        command.env("GIT_ALLOW_PROTOCOL", "https");
+    }
     let mut settings = Vec::new();
     if let Some(login) = &remote.login {
         let mut place = remote.url.clone();

@@ -54,8 +54,12 @@ pub(crate) fn fault_from_git(said: &str, dropped: TransferError, moment: Moment)
         "Connection refused",
     ]) {
         ConnectError::Refused { source: Some(cause()) }.into()
-    } else if has(&["base from redirection", "not supported or disabled", "Maximum (20) redirects"])
-    {
+    } else if has(&[
+        "base from redirection",
+        "not supported or disabled",
+        "Protocol \"http\" disabled",
+        "Maximum (20) redirects",
+    ]) {
         ServerError::Redirect(last()).into()
     } else if has(&[
         "timed out",
@@ -68,12 +72,24 @@ pub(crate) fn fault_from_git(said: &str, dropped: TransferError, moment: Moment)
         "RPC failed",
     ]) {
         TransferError::Dropped { source: Some(cause()) }.into()
-    } else if has(&["is this a git repository", "protocol error", "bad line length", "expected"]) {
+    } else if has(&NO_PROTOCOL) {
         ServerError::Protocol { source: cause() }.into()
     } else {
         judge(&last(), moment)
     }
 }
+
+/// What git and libcurl say of an answer that is none of theirs.
+const NO_PROTOCOL: [&str; 8] = [
+    "is this a git repository",
+    "protocol error",
+    "bad line length",
+    "expected",
+    "HTTP/0.9",
+    "Content-Length",
+    "Unsupported HTTP",
+    "ls-refs response",
+];
 
 /// What libraries say of a connection that ended without a word about TLS itself.
 const DROPPED_BELOW_TLS: [&str; 9] = [
@@ -225,6 +241,14 @@ mod tests {
             (
                 "fatal: unable to access 'https://h/': Empty reply from server",
                 FailureCode::Connection,
+            ),
+            (
+                "fatal: unable to access 'https://h/': Received HTTP/0.9 when not allowed",
+                FailureCode::Protocol,
+            ),
+            (
+                "fatal: unable to access 'https://h/': Protocol \"http\" disabled",
+                FailureCode::Protocol,
             ),
             ("fatal: something new", FailureCode::Server),
             ("", FailureCode::Connection),

@@ -39,7 +39,7 @@ mod ways;
 
 pub(crate) use access::Access;
 pub(crate) use connect::{BoxedTransport, Dialing, Link};
-pub(crate) use download::{Download, cause};
+pub(crate) use download::{Download, PlainDownload, cause};
 pub(crate) use git_config::{
     GitConfig, LANES, LOGINS, LONG_LISTINGS, PLACE, RemoteUrl, is_plain_repository,
     minimal_repository,

@@ -65,6 +65,18 @@ pub(super) fn scp_address_in_brackets(address: &str) -> Option<String> {
     Some(format!("git+ssh://{host}{slash}{path}")).filter(|_| !path.is_empty())
 }
 
+/// What stands in the quotes or angle brackets that people copy with an address.
+pub(super) fn without_brackets(text: &str) -> Option<&str> {
+    [('<', '>'), ('"', '"'), ('\'', '\''), ('`', '`')]
+        .into_iter()
+        .find_map(|(open, close)| text.strip_prefix(open)?.strip_suffix(close))
+}
+
+/// Whether other tools write this before the path of a directory.
+pub(super) fn is_directory(kind: &str) -> bool {
+    matches!(kind, "path" | "file" | "link" | "portal")
+}
+
 /// Where the query of Terraform's begins in `user@host:path?ref=v1`, which reads as a part of the path.
 pub(super) fn query_of_an_scp_address(address: &str) -> Option<usize> {
     let at = address.find('?').filter(|_| !address.contains("://"))?;
