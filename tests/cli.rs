@@ -911,3 +911,41 @@ fn every_reading_command_leaves_no_trace() {
         assert!(!home.path().exists(), "{command} made a store");
     }
 }
+
+#[test]
+fn options_and_words_of_other_tools_get_a_hint_and_nothing_is_said_of_what_was_not_asked() {
+    let home = TestHome::new(env!("CARGO_BIN_EXE_modstore"));
+    let repo = Repo::create(&home.scratch(), "weather");
+    repo.write(&[("a", "1")]);
+    home.run(&["add", &format!("git+{}", repo.url_file())]).ok();
+    home.run(&["link", "other", "."]).ok();
+    for (arguments, exit, says) in [
+        (["update", "--dry-run"].as_slice(), 2, "`modstore outdated` shows"),
+        (&["update", "-n"], 2, "`modstore outdated` shows"),
+        (&["remove", "-y", "weather"], 2, "nothing is asked"),
+        (&["list", "--format=json"], 2, "--json"),
+        (&["list", "--all"], 2, "leave it out"),
+        (&["remove", "--all"], 2, "see `modstore remove --help`"),
+        (&["add", "--dry-run", "x"], 2, "see `modstore add --help`"),
+        (&["instal", "x"], 2, "`modstore add SOURCE`"),
+        (&["show", "WEATHER"], 2, "did you mean `weather`?"),
+        (&["rollback", "--to", "-1"], 2, "invalid value '-1'"),
+        (&["history", "-n", "-1"], 2, "invalid value '-1'"),
+        (&["gc", "--keep", "-1"], 2, "invalid value '-1'"),
+        (&["set", "weather"], 2, "nothing to change about `weather`"),
+        (&["set", "weather"], 2, "--subdirectory"),
+        (&["link", "weather", "./nowhere"], 1, "give the module another source"),
+    ] {
+        let ran = home.run(arguments).fails(exit);
+        assert!(ran.stderr.contains(says), "{arguments:?}: {}", ran.stderr);
+    }
+    let missing = home.run(&["--json"]).fails(2);
+    assert_eq!(missing.json()["error"]["message"], "no command was given");
+    for (arguments, says) in [
+        (["diff", "weather"].as_slice(), "weather is the same in generations 1 and 2\n"),
+        (&["unhold", "weather"], "weather was not held\n"),
+        (&["unhold", "--all"], "no module was held\n"),
+    ] {
+        assert_eq!(home.run(arguments).ok().stdout, says, "{arguments:?}");
+    }
+}

@@ -113,6 +113,7 @@ laws! {
     cooling_update: COOLING_UPDATE, acts recovery calls faults states;
     cooled_update: COOLED_UPDATE, acts recovery faults states;
     keeping_install: KEEPING_INSTALL, acts recovery faults states;
+    room_install: ROOM_INSTALL, acts recovery faults states;
     keeping_update: KEEPING_UPDATE, acts recovery calls faults states;
     keeping_rollback: KEEPING_ROLLBACK, acts recovery faults states;
     rollback: ROLLBACK, acts recovery calls faults states;

@@ -422,3 +422,43 @@ fn what_an_environment_has_from_the_clones_is_bound_in_their_place() {
     assert!(venv.says(ask).starts_with(&store), "the clone is not needed any more");
     world.home.run(&["doctor", "--python", &venv.python_text()]).ok();
 }
+
+#[test]
+fn a_clone_that_is_named_itself_is_imported_and_its_repository_is_no_second_one() {
+    let world = World::new(1);
+    let clone = world.clone_of(0, &[]);
+    let told = world.home.run(&["--json", "import", clone.to_str().unwrap()]).ok().json();
+    let become_of = becomes(&told);
+    assert_eq!(become_of.len(), 1, "{told:#}");
+    assert_eq!(become_of.get("tool-0").map(|(becomes, _)| becomes.as_str()), Some("entry"));
+    assert_eq!(fs::read_to_string(world.home.target("tool-0").join("main.txt")).unwrap(), "0");
+}
+
+#[test]
+fn how_many_clones_were_looked_at_and_taken_in_of_how_many_is_told_in_whole_lines() {
+    let world = World::new(9);
+    (0..9).for_each(|number| drop(world.clone_of(number, &[])));
+    // The ninth turns out to lack a file when it is read, and is linked in a second pass.
+    lose_object(&world, &world.clones.join("tool-8"), "HEAD:below/same.txt");
+    let place = world.clones.to_str().unwrap();
+    let ran = world.home.run(&["--progress", "json", "import", place]).ok();
+    let lines = ran.stderr.lines().filter(|line| line.starts_with('{'));
+    let events: Vec<Value> = lines.map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |name: &str| -> Vec<&Value> {
+        events.iter().filter(|event| event.get("event").is_some_and(|it| it == name)).collect()
+    };
+    let looked = of("looking");
+    assert!(looked.iter().all(|event| event.get("total").is_some_and(|it| *it == 9)));
+    let mut done: Vec<u64> =
+        looked.iter().filter_map(|event| event.get("done")?.as_u64()).collect();
+    done.sort_unstable();
+    assert_eq!(done, (0..=9).collect::<Vec<_>>(), "{looked:?}");
+    let started = of("started");
+    let begun: u64 = started.iter().filter_map(|event| event.get("modules")?.as_u64()).sum();
+    let ended = |step: &str| {
+        let steps = of("module").into_iter();
+        steps.filter(|event| event.get("step").is_some_and(|it| it == step)).count() as u64
+    };
+    let all = ended("fetched") + ended("failed") + ended("unchanged");
+    assert_eq!(begun, all, "each module that began has an end: {events:#?}");
+}

@@ -107,6 +107,11 @@ fn explain(mut error: clap::Error) -> u8 {
         let _ = error.print();
         return Exit::Usage.code();
     }
+    let instead = other_words::option_instead(&error);
     let failure = other_words::failure(&error).unwrap_or_else(|| Failure::of_usage(&mut error));
+    let failure = match instead {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    };
     Output::of_usage(json).fail(None, &failure)
 }

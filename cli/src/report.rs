@@ -104,7 +104,11 @@ impl Failure {
 
     /// Wrong usage, in clap's words, without the secrets that may have been typed.
     pub(crate) fn of_usage(error: &mut clap::Error) -> Self {
-        if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let is_missing = matches!(
+            error.kind(),
+            ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand
+        );
+        if is_missing {
             return Self::new(Exit::Usage, "no command was given").hint("see `modstore --help`");
         }
         write_out(error);

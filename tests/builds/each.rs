@@ -361,3 +361,38 @@ fn nothing_is_known_of_inputs_any_more_when_the_build_runs_once_or_the_module_is
     let events = each.world.home.run(&["--json", "events", "--since", "0"]).ok().stdout;
     assert!(events.contains(r#""input":"models/b.ts""#), "{events}");
 }
+
+#[test]
+fn a_build_for_each_input_runs_only_after_it_was_allowed_and_what_is_run_for_another_set_of_inputs_is_asked_for_again()
+ {
+    let mut each = Each::new();
+    each.world.home.without_env("MODSTORE_ALLOW_BUILDS");
+    let is_asked = |each: &Each| {
+        for command in [["update"].as_slice(), &["scan"], &["update", "--retry"]] {
+            let (started, told) = each.run(command, 1);
+            assert_eq!(started, "", "{command:?}: nothing runs, for no input");
+            let failed = told["failed"].as_array().unwrap();
+            assert_eq!(failed.len(), 1, "one question, not one for each input: {told:#}");
+            assert_eq!(failed[0]["code"], "build-not-allowed", "{told:#}");
+            assert_eq!(failed[0]["input"], Value::Null, "{told:#}");
+        }
+    };
+    is_asked(&each);
+    let told = each.world.json(&["allow", "tool"], 0);
+    assert_eq!(told["builds"][0]["allowed"], true, "{told:#}");
+    assert!(told.to_string().contains("models/*.ts"), "a person sees for which files: {told:#}");
+    assert_eq!(each.scan(0).0, "a b c");
+
+    // One more file that fits is no other build.
+    each.edit("d", "one");
+    assert_eq!(each.scan(0).0, "d");
+    // Other files are, and what was built stays.
+    let source = each.source().display().to_string();
+    let path = each.world.home.path().join("modules.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("models/*.ts", "*/*.ts")).unwrap();
+    is_asked(&each);
+    each.is(Some("one"), Some("one"), Some("one"));
+    each.declare(&source, "");
+    assert_eq!(each.scan(0).0, "", "it is as it was allowed, and built");
+}

@@ -83,7 +83,8 @@ impl Operation {
                 done(store.unexpose(&names, &place, &Silent, &cancel).map(drop))
             }
             Self::Import => {
-                let plan = store.plan_import(&clones_of(linked), CloneLayout::Clones, &cancel);
+                let plan =
+                    store.plan_import(&clones_of(linked), CloneLayout::Clones, &Silent, &cancel);
                 match plan.and_then(|plan| store.import(plan, &Silent, &cancel)) {
                     Ok((_, report)) => Ok(report),
                     Err(error) => Err(error.into()),

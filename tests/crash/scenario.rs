@@ -44,6 +44,8 @@ pub(crate) enum Upstream {
     Cooled,
     /// Every one can be fetched, and that one keeps a directory in which it and upstream have files.
     Kept(usize),
+    /// Every one can be fetched, and that one keeps a directory to which upstream ships nothing.
+    Room(usize),
 }
 
 impl Upstream {
@@ -59,7 +61,8 @@ impl Upstream {
             | Self::Each(_)
             | Self::Cooling(_)
             | Self::Cooled
-            | Self::Kept(_) => None,
+            | Self::Kept(_)
+            | Self::Room(_) => None,
         }
     }
 }
@@ -146,6 +149,13 @@ pub(crate) const KEEPING_INSTALL: Scenario = Scenario {
     operation: Operation::Update,
     after: "nn",
     upstream: Upstream::Kept(1),
+};
+
+pub(crate) const ROOM_INSTALL: Scenario = Scenario {
+    before: "--",
+    operation: Operation::Update,
+    after: "nn",
+    upstream: Upstream::Room(1),
 };
 
 pub(crate) const KEEPING_UPDATE: Scenario = Scenario {

@@ -65,7 +65,8 @@ impl World {
             | Upstream::Each(_)
             | Upstream::Cooling(_)
             | Upstream::Cooled
-            | Upstream::Kept(_) => {}
+            | Upstream::Kept(_)
+            | Upstream::Room(_) => {}
         }
         let mut world = Self {
             name,
@@ -387,6 +388,9 @@ const SUBMODULE: &str = "[submodule \"sub\"]\n\tpath = sub\n\turl = ../part.git\
 /// What a module that keeps a directory says of that.
 const KEEP: &str = "keep = ['deep/**', 'settings', 'cache/tmp/']\n";
 
+/// The same of one that keeps nothing that upstream ships.
+const ROOM: &str = "keep = ['cache/tmp/']\n";
+
 /// What such a module has written there.
 const WRITTEN: [(&str, &str); 4] = [
     ("deep/mine", "a file of its own"),
@@ -433,7 +437,7 @@ impl Modules {
             Source::create(root, number, server, (part, is_large))
         });
         let kept = match scenario.upstream {
-            Upstream::Kept(number) => Some(number),
+            Upstream::Kept(number) | Upstream::Room(number) => Some(number),
             _ => None,
         };
         Self { repos: repos.collect(), _server: server, linked, upstream: scenario.upstream, kept }
@@ -451,6 +455,7 @@ impl Modules {
                 Upstream::Built(built) if built == number => BUILD,
                 Upstream::Each(built) if built == number => EACH,
                 Upstream::Kept(kept) if kept == number => KEEP,
+                Upstream::Room(kept) if kept == number => ROOM,
                 Upstream::Cooling(cooling) if cooling == number => WEEK,
                 _ => "",
             };
@@ -516,8 +521,8 @@ impl Modules {
     fn can_write(&self, home: &Path) -> Result<(), String> {
         let Some(number) = self.kept else { return Ok(()) };
         let own = home.join("current").join(self.repos[number].repo.name());
-        let lost = ["deep", "cache/tmp"].iter().find(|kept| !own.join(kept).is_dir());
-        match lost.filter(|_| own.is_dir()) {
+        let mut kept = ["deep", "cache/tmp"].iter().filter(|kept| own.join(kept).is_symlink());
+        match kept.find(|kept| !own.join(kept).is_dir()) {
             None => Ok(()),
             Some(lost) => Err(format!("{lost} is current and leads nowhere")),
         }
@@ -548,7 +553,12 @@ impl Modules {
             let shown = |tree: &BTreeMap<String, Item>| match self.upstream {
                 Upstream::Built(built_one) if built_one == number => built(tree),
                 Upstream::Each(built_one) if built_one == number => built_each(tree),
-                Upstream::Kept(kept_one) if kept_one == number => kept(tree, source.repo.name()),
+                Upstream::Kept(kept_one) if kept_one == number => {
+                    kept(tree, source.repo.name(), &["deep", "settings", "cache/tmp"])
+                }
+                Upstream::Room(kept_one) if kept_one == number => {
+                    kept(tree, source.repo.name(), &["cache/tmp"])
+                }
                 _ => tree.clone(),
             };
             let tree = match letter {
@@ -586,15 +596,16 @@ fn built_each(tree: &BTreeMap<String, Item>) -> BTreeMap<String, Item> {
     outputs.into_iter().chain([("deep".into(), Item::Dir)]).collect()
 }
 
-/// What [`KEEP`] makes of a tree.
-fn kept(tree: &BTreeMap<String, Item>, name: &str) -> BTreeMap<String, Item> {
-    let rest = tree.iter().filter(|(path, _)| !path.starts_with("deep"));
+/// What a module becomes that keeps these paths.
+fn kept(tree: &BTreeMap<String, Item>, name: &str, paths: &[&str]) -> BTreeMap<String, Item> {
+    let is_kept = |path: &str| paths.iter().any(|kept| Path::new(path).starts_with(kept));
+    let rest = tree.iter().filter(|(path, _)| !is_kept(path));
     let mut tree: BTreeMap<String, Item> =
         rest.map(|(path, item)| (path.clone(), item.clone())).collect();
-    for path in ["deep", "settings", "cache/tmp"] {
+    for path in paths {
         let up = "../".repeat(path.matches('/').count());
         let text = format!("../../{up}state/{name}/{path}");
-        tree.insert(path.into(), Item::Link(text.into()));
+        tree.insert((*path).into(), Item::Link(text.into()));
     }
     tree.insert("cache".into(), Item::Dir);
     tree

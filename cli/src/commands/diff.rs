@@ -12,8 +12,14 @@ use serde::Serialize;
 
 use super::{Runnable, names};
 use crate::{
-    context::Context, effect::Effect, exit::Exit, json::Change, output::Answer, page::Page,
-    report::Failure, table::Table,
+    context::Context,
+    effect::Effect,
+    exit::Exit,
+    json::{Change, texts},
+    output::Answer,
+    page::Page,
+    report::Failure,
+    table::Table,
 };
 
 /// Compare two generations
@@ -49,6 +55,9 @@ pub(crate) struct DiffAnswer {
     to: u64,
     /// The modules that differ.
     modules: Vec<ModuleDifference>,
+    /// The modules that were asked about; empty for all.
+    #[serde(skip)]
+    asked: Vec<ModuleName>,
 }
 
 /// A module that differs, down to its files.
@@ -91,6 +100,7 @@ impl Runnable for DiffArgs {
             from: from.number(),
             to: to.number(),
             modules: modules.collect::<Result<_, _>>()?,
+            asked: names.clone(),
         })
     }
 }
@@ -148,7 +158,7 @@ fn ends(
 impl Answer for DiffAnswer {
     fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         if self.modules.is_empty() {
-            return writeln!(to, "generations {} and {} have the same modules", self.from, self.to);
+            return self.write_same(to);
         }
         self.modules.iter().try_for_each(|module| module.write(to))
     }
@@ -181,5 +191,17 @@ fn row(file: &FileLines) -> [String; 3] {
             [file.path.clone(), format!("+{added}"), format!("-{removed}")]
         }
         _ => [file.path.clone(), "not text".into(), String::new()],
+    }
+}
+
+impl DiffAnswer {
+    /// Says that nothing differs, of what was asked about.
+    fn write_same(&self, to: &mut Page<'_>) -> io::Result<()> {
+        let generations = format!("generations {} and {}", self.from, self.to);
+        match self.asked.as_slice() {
+            [] => writeln!(to, "{generations} have the same modules"),
+            [one] => writeln!(to, "{one} is the same in {generations}"),
+            more => writeln!(to, "{} are the same in {generations}", texts(more).join(", ")),
+        }
     }
 }

@@ -66,7 +66,7 @@ can be taken, 2 for wrong usage or a generation that is not there."
 )]
 pub(crate) struct ExecArgs {
     /// This generation instead of the current one
-    #[arg(long, value_name = "G")]
+    #[arg(long, value_name = "G", allow_negative_numbers = true)]
     generation: Option<Generation>,
     /// The Python environment whose modules go on PYTHONPATH [default: the one the program is in]
     #[arg(long, value_name = "PY", value_hint = ValueHint::AnyPath)]

@@ -49,7 +49,7 @@ pub(crate) struct GcArgs {
     #[arg(long)]
     dry_run: bool,
     /// Keep this many of the newest generations, the current one among them [default: 3]
-    #[arg(long, value_name = "N", value_parser = amounts::number)]
+    #[arg(long, value_name = "N", value_parser = amounts::number, allow_negative_numbers = true)]
     keep: Option<NonZeroU16>,
     /// Keep generations that were current within this period, for example 30m, 12h or 7d [default: 1d]
     #[arg(long, value_name = "D", value_parser = amounts::time)]

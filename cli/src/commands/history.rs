@@ -32,7 +32,7 @@ Examples:
   modstore history --json")]
 pub(crate) struct HistoryArgs {
     /// Only the newest N generations [default: all]
-    #[arg(long = "limit", short = 'n', value_name = "N", value_parser = amounts::number)]
+    #[arg(long = "limit", short = 'n', value_name = "N", value_parser = amounts::number, allow_negative_numbers = true)]
     limit: Option<NonZeroU16>,
 }
 

@@ -118,7 +118,8 @@ impl Runnable for ImportArgs {
         if Store::is_closure(&directory) {
             return self.closure(context, &store, &directory);
         }
-        let plan = store.plan_import(&directory, self.layout.into(), context.cancel())?;
+        let plan =
+            store.plan_import(&directory, self.layout.into(), &progress, context.cancel())?;
         let mut answer = ImportAnswer {
             generation: context.generation(),
             dry_run: self.dry_run,

@@ -35,7 +35,7 @@ pub(crate) struct RollbackArgs {
     #[arg(value_name = "G|NAME")]
     what: Vec<String>,
     /// The generation, as an option
-    #[arg(long, value_name = "G")]
+    #[arg(long, value_name = "G", allow_negative_numbers = true)]
     to: Option<Generation>,
     /// A module, as an option: for a name that is a number
     #[arg(long = "module", value_name = "NAME")]

@@ -41,11 +41,7 @@ pub(crate) struct SetArgs {
     #[arg(value_name = "NAME")]
     name: ModuleName,
     /// Another source
-    #[arg(
-        long,
-        value_name = "SOURCE",
-        required_unless_present_any = ["reference", "subdirectory", "keep", "no_keep"]
-    )]
+    #[arg(long, value_name = "SOURCE")]
     source: Option<String>,
     /// The branch, tag or commit; HEAD for the default branch
     #[arg(long = "ref", value_name = "REF")]
@@ -85,6 +81,7 @@ impl Runnable for SetArgs {
     type Answer = SetAnswer;
 
     fn run(&self, context: &Context) -> Result<SetAnswer, Failure> {
+        self.must_change_something()?;
         let store = context.store()?;
         names::known(&store, std::slice::from_ref(&self.name))?;
         let declared = store.declarations()?;
@@ -136,6 +133,21 @@ fn patterns(texts: &[String]) -> Result<Vec<KeptPattern>, Failure> {
 }
 
 impl SetArgs {
+    /// Refuses to do nothing.
+    fn must_change_something(&self) -> Result<(), Failure> {
+        let is_asked = self.source.is_some()
+            || self.reference.is_some()
+            || self.subdirectory.is_some()
+            || !self.keep.is_empty()
+            || !self.no_keep.is_empty();
+        let nothing = || {
+            let message = format!("nothing to change about `{}`", self.name);
+            Failure::new(Exit::Usage, message)
+                .hint("give --ref, --source, --subdirectory, --keep or --no-keep")
+        };
+        is_asked.then_some(()).ok_or_else(nothing)
+    }
+
     fn kept_now(&self, store: &Store) -> Result<Vec<String>, Failure> {
         let declared = store.declarations()?;
         let keep = declared.get(&self.name).map(|declared| texts(declared.keep.patterns()));

@@ -33,6 +33,9 @@ pub(crate) struct UnholdAnswer {
     generation: Option<u64>,
     /// The modules that were held until now.
     released: Vec<String>,
+    /// The modules that were named.
+    #[serde(skip)]
+    named: Vec<String>,
 }
 
 impl Runnable for UnholdArgs {
@@ -46,14 +49,18 @@ impl Runnable for UnholdArgs {
         names::known(&store, &unheld)?;
         let released = store.unhold(&self.names, &context.progress(), context.cancel())?;
         let generation = store.current().map(|generation| generation.number());
-        Ok(UnholdAnswer { generation, released: texts(&released) })
+        Ok(UnholdAnswer { generation, released: texts(&released), named: texts(&self.names) })
     }
 }
 
 impl Answer for UnholdAnswer {
     fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         if self.released.is_empty() {
-            return writeln!(to, "none of them was held");
+            return match self.named.as_slice() {
+                [] => writeln!(to, "no module was held"),
+                [one] => writeln!(to, "{one} was not held"),
+                _ => writeln!(to, "none of these modules was held"),
+            };
         }
         writeln!(to, "no longer held: {}", self.released.join(", "))?;
         writeln!(to, "`modstore update` brings what modules.toml declares")

@@ -50,16 +50,16 @@ pub(super) struct Bars {
 impl Bars {
     pub(super) fn happened(&self, event: Event<'_>) {
         match event {
-            Event::Began { modules } => {
-                self.total(modules);
-            }
+            // A command may begin more than once, and may have waited for a lock before.
+            Event::Began { modules } => self.total().inc_length(modules as u64),
+            Event::Looking { done, of } => say(self.total(), &looking(done, of)),
             Event::Module { module, step } => self.step(module, step),
             Event::Waiting { holder } => {
                 let who = holder.map_or_else(|| "another process".into(), ToString::to_string);
-                say(self.total(0), &format!("waiting: {who}"));
+                say(self.total(), &format!("waiting: {who}"));
             }
             Event::Hashing { bytes, of } => {
-                let bar = self.total(0);
+                let bar = self.total();
                 if bar.length() != Some(of) {
                     bar.set_style(styled(
                         "{bar:30.green} {bytes}/{total_bytes}  {bytes_per_sec}  {wide_msg}",
@@ -71,7 +71,7 @@ impl Bars {
             }
             Event::Environment { doing, .. } => {
                 if let Some(text) = doing_text(doing, true) {
-                    say(self.total(0), &text);
+                    say(self.total(), &text);
                 }
             }
             Event::Committing => {
@@ -86,9 +86,10 @@ impl Bars {
         self.all.suspend(say);
     }
 
-    fn total(&self, modules: usize) -> &ProgressBar {
+    /// The bar of all modules, of which there are none until some have begun.
+    fn total(&self) -> &ProgressBar {
         self.total.get_or_init(|| {
-            let bar = self.all.add(ProgressBar::new(modules as u64));
+            let bar = self.all.add(ProgressBar::new(0));
             bar.set_style(styled(
                 "{bar:30.green} {pos}/{len} modules  {elapsed}  {wide_msg}",
                 "{pos}/{len} {elapsed} {wide_msg}",
@@ -149,7 +150,7 @@ impl Bars {
                     bar.finish_and_clear();
                     self.all.remove(&bar);
                 }
-                self.total(0).inc(1);
+                self.total().inc(1);
             }
             _ => {}
         }
@@ -158,7 +159,7 @@ impl Bars {
     fn bar(&self, module: &ModuleName) -> ProgressBar {
         let mut modules = self.lock();
         let new = || {
-            let bar = self.all.insert_before(self.total(0), ProgressBar::no_length());
+            let bar = self.all.insert_before(self.total(), ProgressBar::no_length());
             bar.set_style(styled("{prefix:24!} {spinner} {wide_msg}", "{prefix:12!} {wide_msg}"));
             bar.set_prefix(module.to_string());
             AtWork { bar, transfer: None }
@@ -215,6 +216,11 @@ impl Drop for Bars {
         // A terminal that is gone needs no clearing.
         let _ = self.all.clear();
     }
+}
+
+/// How far the looking at clones is; nothing when it is over.
+fn looking(done: usize, of: usize) -> String {
+    if done < of { format!("looking at clones, {done} of {of}") } else { String::new() }
 }
 
 /// The only way to put a text into a bar: escaped.

@@ -39,6 +39,9 @@ impl Lines {
             Event::Began { modules } if self.verbose => {
                 say(&format!("looking at {}", count(modules, "module")))
             }
+            Event::Looking { done, of } if done < of && self.pace.is_time(None) => {
+                say(&format!("looking at clones, {done} of {of}"))
+            }
             Event::Module { module, step } => self.step(module, step),
             Event::Waiting { holder: Some(holder) } => say(&format!("waiting: {holder}")),
             Event::Waiting { holder: None } => say("waiting: another process holds the lock"),

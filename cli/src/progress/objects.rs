@@ -89,6 +89,13 @@ pub(crate) enum ProgressEvent {
         /// The generation that is current now.
         generation: u64,
     },
+    /// Clones are looked at, before they are imported.
+    Looking {
+        /// How many have been looked at.
+        done: usize,
+        /// How many there are.
+        total: usize,
+    },
     /// Trees and files in the trash are deleted.
     Deleting {
         /// How many are deleted.
@@ -239,6 +246,7 @@ impl ProgressEvent {
             Event::Hashing { bytes, of } => Self::Hashing { bytes, total_bytes: of },
             Event::Committing => Self::Committing,
             Event::Shown { generation } => Self::Switched { generation: generation.number() },
+            Event::Looking { done, of } => Self::Looking { done, total: of },
             Event::Deleting { done, of } => Self::Deleting { done, total: of },
             _ => return None,
         })

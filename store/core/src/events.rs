@@ -21,6 +21,13 @@ pub enum Event<'a> {
         /// How many.
         modules: usize,
     },
+    /// Clones of another program are looked at, before they are imported. Told of each, from many threads.
+    Looking {
+        /// How many have been looked at.
+        done: usize,
+        /// Of how many.
+        of: usize,
+    },
     /// A module went on.
     Module {
         /// Which.

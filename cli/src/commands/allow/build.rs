@@ -26,6 +26,8 @@ pub(crate) struct Build {
     output: Option<String>,
     /// The file in which the build reports what it has read; null if none is declared.
     depfile: Option<String>,
+    /// Patterns of the files for each of which the build runs once; empty if it runs once for the module.
+    each: Vec<String>,
     /// Patterns of the files that the build depends on.
     inputs: Vec<String>,
     /// The environment variables that the build gets.
@@ -45,6 +47,7 @@ impl From<DeclaredBuild> for Build {
             validate: build.spec.validate,
             output: path(build.spec.output),
             depfile: path(build.spec.depfile),
+            each: build.spec.each,
             inputs: build.spec.inputs,
             env: build.spec.env,
             timeout_ms: u64::try_from(build.spec.timeout.as_millis()).unwrap_or(u64::MAX),
@@ -61,6 +64,9 @@ impl Build {
         row("command", &command_line(&self.command));
         for (what, words) in [("toolchain", &self.toolchain), ("validate", &self.validate)] {
             words.iter().for_each(|words| row(what, &command_line(words)));
+        }
+        if !self.each.is_empty() {
+            row("for each", &command_line(&self.each));
         }
         row("output", self.output.as_deref().unwrap_or("."));
         row("inputs", &command_line(&self.inputs));

@@ -17,9 +17,12 @@ pub fn distance(one: &str, other: &str) -> usize {
     row.last().copied().unwrap_or(0)
 }
 
-/// The one of `known` that is spelled most like `word`, unless even that is quite another word.
+/// The one of `known` that is spelled most like `word`, unless even that is quite another word. Small letters and capitals
+/// count as the same.
 pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let (letters, near) = known.map(|known| (distance(word, known), known)).min()?;
+    let word = word.to_lowercase();
+    let far = |known: &str| distance(&word, &known.to_lowercase());
+    let (letters, near) = known.map(|known| (far(known), known)).min()?;
     let shortest = near.len().min(word.len());
     (letters <= 1 + near.len() / 4 && letters < shortest.max(1)).then_some(near)
 }
@@ -40,6 +43,9 @@ mod tests {
     #[test]
     fn another_word_altogether_is_not_suggested() {
         assert_eq!(nearest("provder", ["provider", "tool"].into_iter()), Some("provider"));
+        assert_eq!(nearest("TOOL", ["provider", "tool"].into_iter()), Some("tool"));
+        assert_eq!(nearest("tol", ["provider", "Tool"].into_iter()), Some("Tool"));
+        assert_eq!(nearest("R", ["m", "r"].into_iter()), Some("r"));
         assert_eq!(nearest("weather", ["provider", "tool"].into_iter()), None);
         assert_eq!(nearest("l", ["m"].into_iter()), None, "no letter is the same");
     }

@@ -175,7 +175,7 @@ impl SourceError {
             Self::OtherTree { .. } => {
                 "run `modstore update` without --locked if the change is wanted"
             }
-            Self::NoDirectory { .. } => "make the directory, or `modstore remove` the module",
+            Self::NoDirectory { .. } => "make the directory, or give the module another source",
         };
         Some(text.to_owned())
     }

@@ -66,6 +66,10 @@ impl CloneLayout {
         let mut found = Vec::new();
         collect(&root, depth, &mut found)?;
         found.sort();
+        // A clone that is named itself is the one that is meant, unless others lie in it.
+        if found.is_empty() && is_repository(&root) {
+            found.push(root);
+        }
         Ok(found)
     }
 }
@@ -73,7 +77,8 @@ impl CloneLayout {
 fn collect(at: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), DiskError> {
     for name in names_in(at)? {
         let path = at.join(&name);
-        if !is_directory(&path) {
+        // The repository of a clone is no clone beside it.
+        if !is_directory(&path) || name == ".git" {
             continue;
         }
         if is_repository(&path) {

@@ -8,6 +8,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
 use modstore_fetch::{CloneError, LocalClone};
@@ -18,6 +19,7 @@ use crate::{
     Cancel,
     commit::State,
     disk::{DiskError, Layout},
+    events::{Event, Events},
     model::{
         Bound, Declarations, ModuleName, RefName, Reference, Revision, Source, Subdirectory, causes,
     },
@@ -68,16 +70,23 @@ pub enum Imported {
 /// # Errors
 /// The directory cannot be listed. A clone that cannot be looked at has its reason.
 pub(crate) fn plan(
-    layout: &Layout,
-    given: (&Path, CloneLayout),
-    declared: &Declarations,
-    state: &State,
+    (layout, declared, state): (&Layout, &Declarations, &State),
+    (directory, kind): (&Path, CloneLayout),
+    events: &dyn Events,
     cancel: &Cancel,
 ) -> Result<ImportPlan, DiskError> {
-    let (directory, kind) = given;
     let directories = kind.clones_in(directory)?;
-    let looked: Vec<_> =
-        directories.par_iter().map(|each| (each, LocalClone::look(each, cancel))).collect();
+    let (done, of) = (AtomicUsize::new(0), directories.len());
+    events.happened(Event::Looking { done: 0, of });
+    let looked: Vec<_> = directories
+        .par_iter()
+        .map(|each| {
+            let looked = LocalClone::look(each, cancel);
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            events.happened(Event::Looking { done, of });
+            (each, looked)
+        })
+        .collect();
     let mut items: Vec<ImportItem> =
         looked.into_iter().map(|(each, looked)| item(each, looked)).collect();
     if kind == CloneLayout::Amplifier {

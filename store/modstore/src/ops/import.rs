@@ -56,10 +56,12 @@ impl Store {
         &self,
         directory: &Path,
         layout: CloneLayout,
+        events: &dyn Events,
         cancel: &Cancel,
     ) -> Result<ImportPlan, ImportError> {
         let (declared, state) = (self.declarations()?, self.state()?);
-        let planned = import::plan(self.layout(), (directory, layout), &declared, &state, cancel);
+        let at = (self.layout(), &declared, &state);
+        let planned = import::plan(at, (directory, layout), events, cancel);
         if cancel.is_cancelled() {
             return Err(ImportError::Cancelled);
         }
