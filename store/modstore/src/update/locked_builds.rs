@@ -61,8 +61,9 @@ impl Builds<'_, '_> {
         let tried = build.try_out(staged);
         if let Err(error) = &tried {
             let why = causes(error).join(": ");
-            let text = format!("what the lock says was built is not taken: {why}");
-            store.events.happened(Event::Warning { module: work.module, text: &text });
+            let module = work.module;
+            let text = format!("`{module}`: what the lock says was built is not taken: {why}");
+            store.events.happened(Event::Notice { text: &text });
         }
         tried.is_ok()
     }
