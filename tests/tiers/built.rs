@@ -217,9 +217,7 @@ fn nothing_built_is_taken_that_the_lock_does_not_name() {
     let plain = lock(&home).split("\n[modules.module0.built").next().unwrap().to_owned();
     let other = lock(&home).replace(".built.\"linux-", ".built.\"plan9-");
     assert_ne!(other, lock(&home));
-    for (text, args) in
-        [(lock(&home), &[][..]), (plain, &["--locked"]), (other, &["--locked"])]
-    {
+    for (text, args) in [(lock(&home), &[][..]), (plain, &["--locked"]), (other, &["--locked"])] {
         let reader = built.reader(&home);
         fs::write(reader.path().join("modules.lock"), &text).unwrap();
         let answer = built.update(&reader, args);
@@ -268,9 +266,8 @@ fn a_whole_pack_of_another_tree_does_not_become_what_was_built() {
     let home = built.publisher();
     let truth = objects_of(&built.object());
     let (_, root) = &truth[0];
-    let with_root = |root: Vec<u8>, more: &[(u8, Vec<u8>)]| {
-        pack(&[&[(2, root)], &truth[1..], more].concat())
-    };
+    let with_root =
+        |root: Vec<u8>, more: &[(u8, Vec<u8>)]| pack(&[&[(2, root)], &truth[1..], more].concat());
     let once = root.windows(4).position(|it| it == b"once").unwrap();
     let id = &root[once + 5..once + 25];
     // One more file, in git's order: after all that is there.
@@ -315,9 +312,8 @@ fn patterns_hold_for_what_was_built() {
     let built = Built::new();
     let home = built.home();
     let url = built.world.tier_url();
-    let config = |only: &str| {
-        format!("[[tier]]\nurl = \"{url}\"\nmode = \"write\"\nonly = [\"{only}\"]\n")
-    };
+    let config =
+        |only: &str| format!("[[tier]]\nurl = \"{url}\"\nmode = \"write\"\nonly = [\"{only}\"]\n");
     fs::write(home.path().join("config.toml"), config("example.com/*")).unwrap();
     let answer = run(&home, &["update"]);
     assert_eq!(answer["tier"]["published"], 0, "{answer}");
@@ -370,7 +366,8 @@ fn what_a_build_has_read_in_the_module_counts() {
 
 #[test]
 fn what_does_not_pass_here_is_built_here() {
-    let built = Built::with("validate = [\"sh\", \"-c\", \"test ! -e $BOOK.no && test -x deep/run\"]");
+    let built =
+        Built::with("validate = [\"sh\", \"-c\", \"test ! -e $BOOK.no && test -x deep/run\"]");
     let home = built.publisher();
     let reader = built.reader(&home);
     built.update(&reader, &["--locked"]);
@@ -419,8 +416,10 @@ fn a_closure_has_what_was_built() {
 fn each_of_several_outputs_comes_in_one_tree() {
     let built = Built::with("each = [\"*.py\", \"deep/**\"]");
     let home = built.home();
-    let text = built.toml("echo started >> \\\"$BOOK\\\"; mkdir -p made/$(dirname {stem}); \
-         cat /proc/sys/kernel/random/uuid > made/{stem}");
+    let text = built.toml(
+        "echo started >> \\\"$BOOK\\\"; mkdir -p made/$(dirname {stem}); \
+         cat /proc/sys/kernel/random/uuid > made/{stem}",
+    );
     home.write_modules(&text);
     let answer = built.update(&home, &["--publish"]);
     assert_eq!((answer["tier"]["published"].clone(), built.starts()), (Value::from(2), 2));

@@ -28,8 +28,8 @@ mod archive;
 
 pub use archive::{FetchedArchive, KnownFile, archive_from, fetch_archive};
 pub use attributes::{Unapplied, unapplied_attributes};
-pub use composed::{SUBMODULES_FILE, compose};
 pub use built_tree::{tree_from_pack, write_tree_pack};
+pub use composed::{SUBMODULES_FILE, compose};
 pub use errors::{
     AcquireError, ArchiveError, Cause, ConnectError, FetchError, LfsError, LimitError, LoginError,
     MirrorError, NetworkError, PackError, RemoteError, RemoteStage, ServerError, SubmoduleError,

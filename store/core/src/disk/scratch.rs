@@ -53,8 +53,9 @@ pub fn replace_in_scratch(from: &Path, to: &Path) -> Result<(), DiskError> {
     }
     match from.is_dir() {
         true => copy_to_scratch(from, to, &|_| false),
-        false => copy_one(from, to, false)
-            .map_err(|error| DiskError::new(Verb::CreateFile, to, error)),
+        false => {
+            copy_one(from, to, false).map_err(|error| DiskError::new(Verb::CreateFile, to, error))
+        }
     }
 }
 

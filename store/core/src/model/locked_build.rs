@@ -5,8 +5,7 @@
 
 use super::{
     Digest,
-    lockfile::{parsed, to_toml},
-    toml_fields::{Fields, Placed, TomlFault},
+    toml_fields::{Fields, Placed, TomlFault, parsed, to_toml},
 };
 
 /// What was built of a module.

@@ -4,12 +4,12 @@
 
 use std::{collections::BTreeMap, fmt::Write, path::Path};
 
-use toml_edit::{Key, Value};
+use toml_edit::Key;
 
-use super::toml_fields::{self, Fields, Placed, TomlFault};
+use super::toml_fields::{self, Fields, Placed, TomlFault, parsed, to_toml};
 use super::{
     Digest, LockedBuild, Locking, ModuleName, Origin, Platform, RefName, Reference, Revision,
-    Source, Subdirectory, is_deceptive,
+    Source, Subdirectory,
 };
 
 /// The locked modules by name.
@@ -108,20 +108,6 @@ impl Lockfile {
     }
 }
 
-/// A string in TOML, with deceptive characters as escapes: a server chooses the name of the branch that its HEAD leads
-/// to.
-pub(super) fn to_toml(text: String) -> String {
-    if !text.contains(is_deceptive) {
-        return Value::from(text).to_string();
-    }
-    let escape = |c: char| match c {
-        '"' | '\\' => format!("\\{c}"),
-        c if is_deceptive(c) => format!("\\U{:08X}", u32::from(c)),
-        c => c.to_string(),
-    };
-    format!("\"{}\"", text.chars().map(escape).collect::<String>())
-}
-
 impl Locked {
     const KEYS: [&'static str; 6] =
         ["source", "origin", "reference", "revision", "digest", "subdirectory"];
@@ -214,16 +200,6 @@ fn read_source(fields: &Fields<'_>, text: &str) -> Result<Source, Placed<TomlFau
     }
 }
 
-pub(super) fn parsed<T>(
-    fields: &Fields<'_>,
-    key: &str,
-    expected: &'static str,
-    read: impl FnOnce(&str) -> Option<T>,
-) -> Result<Option<T>, Placed<TomlFault>> {
-    let Some(text) = fields.text(key)? else { return Ok(None) };
-    read(text).map(Some).ok_or_else(|| fields.wrong(key, expected))
-}
-
 fn in_toml((at, fault): Placed<TomlFault>) -> Placed<LockfileFault> {
     (at, fault.into())
 }
@@ -233,6 +209,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::is_deceptive;
 
     const SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 

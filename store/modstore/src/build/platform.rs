@@ -16,7 +16,7 @@ const SHELL: &str = "/bin/sh";
 /// The most bytes of a program or a loader that are looked at.
 const MOST: u64 = 16 << 20;
 
-/// The platform of this machine, if it can be told.
+/// The platform of this machine, if that can be read.
 pub(crate) fn this_platform() -> Option<&'static Platform> {
     static THIS: OnceLock<Option<Platform>> = OnceLock::new();
     let find = || match std::env::consts::OS {
@@ -143,7 +143,8 @@ mod tests {
 
     #[test]
     fn the_version_of_the_c_library_counts() {
-        let glibc = b"\0ld.so (Debian GLIBC 2.36-9+deb12u10) stable release version 2.36.\nCopyright";
+        let glibc =
+            b"\0ld.so (Debian GLIBC 2.36-9+deb12u10) stable release version 2.36.\nCopyright";
         let glibc = libc_of("/lib64/ld-linux-x86-64.so.2", glibc);
         assert_eq!(glibc.as_deref(), Some("glibc-2.36"));
         let musl = b"x\0musl libc\0Version %s\0001.2.3\0" as &[u8];

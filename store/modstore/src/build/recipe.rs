@@ -176,10 +176,10 @@ impl Recipe<'_> {
         hasher.update(&self.toolchain.unwrap_or_default());
     }
 
-    /// The platform that others may be told this was built on: they have the same if all is the same that the build depended
-    /// on. None for a build that has read files of this machine, or that is given a secret: the name of all that it depends
+    /// The platform to name in a lock for what was built: another machine of that platform, on which all is the same that the
+    /// build depended on, may take it. None for a build that has read files of this machine, or that is given a secret: the name of all that it depends
     /// on would let others try out which one.
-    pub(crate) fn told_platform(&self, read: &[String]) -> Option<Platform> {
+    pub(crate) fn lockable_on(&self, read: &[String]) -> Option<Platform> {
         let has_secret =
             self.variables.iter().any(|(name, value)| value.is_some() && sounds_secret(name));
         let reads_here = read.iter().any(|path| path.starts_with('/'));

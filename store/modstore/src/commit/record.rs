@@ -137,7 +137,7 @@ pub enum Record {
         #[serde(deserialize_with = "one_by_one")]
         inputs: Vec<BuiltInput>,
     },
-    /// What was built under this key may be told to other machines: it depends on nothing of this one but its platform.
+    /// What was built under this key may be named in a lock for other machines: it depends on nothing of this one but its platform.
     BuiltOn {
         /// The tree.
         digest: Digest,

@@ -134,7 +134,7 @@ fn locked(binding: &Binding, built_on: &BuiltOn) -> Option<Locked> {
     }
 }
 
-/// What was built, and where, as far as other machines may be told.
+/// What was built, and where, as far as a lock may name it.
 fn built(binding: &Binding, built_on: &BuiltOn) -> Option<(Platform, LockedBuild)> {
     let Bound::Built(built) = &binding.bound else { return None };
     let platform = built_on.get(&(built.digest, built.key))?.clone();

@@ -26,7 +26,7 @@ pub struct State {
     sequence: u64,
 }
 
-/// The platform on which each tree was built under a key, as far as that may be told to other machines.
+/// The platform on which each tree was built under a key, as far as a lock may name it for other machines.
 pub type BuiltOn = BTreeMap<(Digest, Digest), Platform>;
 
 /// What the journal says about a generation.
@@ -296,7 +296,7 @@ impl State {
         &self.inputs
     }
 
-    /// On which platform each tree was built that other machines may be told of.
+    /// On which platform each tree was built that a lock may name.
     #[must_use]
     pub const fn built_on(&self) -> &BuiltOn {
         &self.built_on
@@ -440,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_built_is_told_to_nobody_once_its_tree_is_gone() {
+    fn what_was_built_is_in_no_lock_once_its_tree_is_gone() {
         let [one, other] = [6, 7].map(|byte| Digest::from_bytes([byte; 32]));
         let mut state = State::default();
         let records = vec![built_on(one), built_on(other), Record::Forgotten { digest: one }];

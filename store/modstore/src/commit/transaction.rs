@@ -62,7 +62,7 @@ pub struct Change {
     pub notes: BTreeMap<ModuleName, Option<Attempt>>,
     /// What is known of the inputs of each of these modules; nothing where the module is not built for each of them.
     pub inputs: BTreeMap<ModuleName, Vec<BuiltInput>>,
-    /// On which platform trees were built, as far as other machines may be told.
+    /// On which platform trees were built, as far as a lock may name them.
     pub built_on: BuiltOn,
     /// Modules that updates leave as they are from then on; `None` where they change them again.
     pub holds: BTreeMap<ModuleName, Option<Hold>>,

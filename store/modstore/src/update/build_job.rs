@@ -20,9 +20,9 @@ use super::{
 use crate::{
     acquire::{BuiltBy, FetchStats},
     build::{self, Build, BuildError, Material, Recipe},
+    commit::BuiltOn,
     disk::{DiskError, Verb, is_right, is_whole, part_of, read_manifest},
     events::{Event, Step},
-    commit::BuiltOn,
     model::{
         Attempt, Binding, Bound, BuildSpec, Digest, LockedBuild, Manifest, ModuleName, Platform,
     },
@@ -39,7 +39,7 @@ pub(super) struct Builds<'a, 'c> {
     pub(super) failures: AtomicU32,
     /// How many have worked that had failed before for such a reason.
     pub(super) recovered: AtomicU32,
-    /// Where trees were built, as far as other machines may be told.
+    /// Where trees were built, as far as a lock may name them.
     pub(super) built_on: Mutex<BuiltOn>,
 }
 
@@ -79,7 +79,7 @@ impl Builds<'_, '_> {
         Build { disk, staging, recipe, material, input, cancel, on_line: &on_line }.run()
     }
 
-    /// Notes on which platform a tree was built under a key, if others may be told.
+    /// Notes on which platform a tree was built under a key, if a lock may name it.
     pub(super) fn tell(&self, built: (Digest, Digest), platform: Option<Platform>) {
         let mut built_on = self.built_on.lock().unwrap_or_else(PoisonError::into_inner);
         built_on.extend(platform.map(|platform| (built, platform)));

@@ -199,7 +199,7 @@ impl Builds<'_, '_> {
         match self.run_build(work.module, (&looked.recipe, looked.files.material()), None) {
             Ok(build::Built { staged, key, read }) => {
                 self.worked_after(at.attempt(work.module));
-                self.tell((staged.digest(), key), looked.recipe.told_platform(&read));
+                self.tell((staged.digest(), key), looked.recipe.lockable_on(&read));
                 let from = crate::model::MadeFrom::of(&source.bound);
                 let built = Built { digest: staged.digest(), from, key, read };
                 let to = built_from(source, built);

@@ -33,7 +33,7 @@ pub(super) struct Gathered {
     pub(super) newer: NewerVersions,
     /// What has come of the inputs of modules that are built for each of several files.
     pub(super) inputs: Inputs,
-    /// On which platform trees were built, as far as other machines may be told.
+    /// On which platform trees were built, as far as a lock may name them.
     pub(super) built_on: BuiltOn,
 }
 

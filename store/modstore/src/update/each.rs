@@ -386,7 +386,7 @@ impl EachRun<'_, '_> {
         match self.join(&parts, key) {
             Ok((outcome, staged, digest)) => {
                 if after.is_whole() && used.iter().all(|(_, read)| read.is_empty()) {
-                    self.builds.tell((digest, key), self.recipe.told_platform(&[]));
+                    self.builds.tell((digest, key), self.recipe.lockable_on(&[]));
                 }
                 let names = |part: &BuiltPart<'_>| {
                     part.files.iter().map(|file| file.path.to_string()).collect::<Vec<_>>()

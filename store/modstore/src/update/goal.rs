@@ -62,9 +62,8 @@ impl<'a> Goal<'a> {
     fn locked(self, lock: &'a Lockfile) -> Result<Self, LockMismatch> {
         let locked = lock.modules.get(self.module);
         // Who asks does not change what is locked, and earlier versions wrote no user into the lock.
-        let is_same = |locked: &&Locked| {
-            locked.source.without_account() == self.source.without_account()
-        };
+        let is_same =
+            |locked: &&Locked| locked.source.without_account() == self.source.without_account();
         let built = locked.filter(is_same).zip(this_platform());
         let built = built.and_then(|(locked, platform)| locked.built.get(platform));
         if self.source.locking() != Locking::Commit {

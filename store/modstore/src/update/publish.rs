@@ -13,7 +13,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use modstore_fetch::{AcquireError, BaseEntry, KnownFile, PackingError, write_pack, write_tree_pack};
+use modstore_fetch::{
+    AcquireError, BaseEntry, KnownFile, PackingError, write_pack, write_tree_pack,
+};
 use modstore_tier::Key;
 
 use self::parts::{Part, PartBytes, PublishRun};

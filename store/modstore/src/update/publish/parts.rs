@@ -17,8 +17,8 @@ use crate::{
     acquire::{Resolution, open_base, submodule_address},
     disk::{Staging, read_own},
     model::{
-        ArchiveSource, Binding, Bound, Digest, Fetched, GitTree, ModuleName, Origin, RemoteUrl, Revision,
-        Scheme, Source,
+        ArchiveSource, Binding, Bound, Digest, Fetched, GitTree, ModuleName, Origin, RemoteUrl,
+        Revision, Scheme, Source,
     },
 };
 
