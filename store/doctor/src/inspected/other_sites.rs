@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_system_installs_is_told_from_what_its_administrator_does() {
+    fn what_the_system_installs_is_known_from_what_its_administrator_does() {
         for (path, is_systems) in [
             ("/usr/lib/python3/dist-packages", true),
             ("/usr/lib64/python3.12/site-packages", true),
