@@ -233,7 +233,7 @@ fn leave_to_others(environment: &InspectedEnvironment, finding: &mut Finding, ki
     about.requirement_from = None;
     about.not_fixed_because = Some(why);
     about.command = command;
-    if *kind != SiteKind::User {
+    if kind.is_of_another() {
         finding.severity = Severity::Note;
     }
 }

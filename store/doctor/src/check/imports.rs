@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     finding::{Code, Details as _, Finding, Fix},
-    inspected::{Editable, SiteKind, promised},
+    inspected::{Editable, promised},
 };
 
 codes! { pub(super) CODES of Code:
@@ -99,7 +99,8 @@ fn import_all(
 ) -> Result<Vec<ImportResult>, String> {
     // What belongs to the system, or to the Python below, is imported by the doctor of that.
     let is_meant = |editable: &&Editable<'_>| {
-        matches!(view.environment.others_of(&editable.scan.site), None | Some(SiteKind::User))
+        let kind = view.environment.others_of(&editable.scan.site);
+        !kind.is_some_and(|kind| kind.is_of_another())
     };
     let meant = view.editables.iter().filter(is_meant);
     let mut modules: Vec<ImportRequest> = meant.filter_map(|it| request(it, view)).collect();

@@ -61,7 +61,9 @@ impl InspectedEnvironment {
     /// The same, with the site directories of others that its Python sees. A virtual environment that is closed has none.
     pub(crate) fn with_others(mut self, cancel: &Cancel) -> Self {
         if self.sees_more() && self.may_run() && self.can_run() {
-            self.others = other_sites(self.executable(), &self.found.paths.site, cancel);
+            let is_virtual = self.prefix().join("pyvenv.cfg").is_file();
+            let own = &self.found.paths.site;
+            self.others = other_sites(self.executable(), own, is_virtual, cancel);
         }
         self
     }
