@@ -379,7 +379,8 @@ fn the_source_that_counts_here_is_taken_and_an_index_is_asked_for_nothing_else()
     .enumerate()
     {
         let name = format!("mine{number}");
-        let sources = format!("[tool.uv.sources]\nother = {source}\n");
+        let index = "[[tool.uv.index]]\nname = 'private'\nurl = 'https://index.invalid/simple'\nexplicit = true\n";
+        let sources = format!("[tool.uv.sources]\nother = {source}\n{index}");
         let settings = format!("dependencies = [\"other\"]\n{sources}{}", hatchling(&name));
         let mine = project(&world, &name, &settings, &[(&format!("src/{name}/__init__.py"), "")]);
         install(&venv, &[&mine]);
@@ -392,4 +393,61 @@ fn the_source_that_counts_here_is_taken_and_an_index_is_asked_for_nothing_else()
         }
         venv.uv_pip("uninstall", &["-q", &name]).ok();
     }
+}
+
+#[test]
+fn what_is_wrong_in_the_python_below_an_environment_is_a_note_and_is_left_to_its_own_doctor() {
+    let Some(world) = World::new() else { return };
+    // A prefix without pyvenv.cfg, as conda and images have it.
+    let below = copied_python(&world);
+    let module = Project::new("mod-below", Backend::Hatchling);
+    let directory = world.home.scratch().join("mod-below");
+    module.write_to(&directory);
+    let venv = world.home.scratch().join("above");
+    let made = ["-m", "venv", "--without-pip", "--system-site-packages", text(&venv)];
+    Running::start(world.home.command_of(&below, &made)).wait().ok();
+    let venv = Venv::at(&world.home, &world.tools, venv);
+    let site =
+        venv.says("import sys; print([p for p in sys.path if p.endswith('site-packages')][-1])");
+    let target = ["-q", "--no-deps", "--target", &site, "-e", text(&directory)];
+    venv.uv_pip("install", &target).ok();
+    venv.says("import mod_below");
+    assert_healthy(&world, &venv);
+    fs::rename(&directory, directory.with_file_name("mod-below-moved")).unwrap();
+    for more in [&[][..], &["--fix"]] {
+        let (ran, told) = world.doctor(&venv, more);
+        ran.ok();
+        let found = only(&told, "D01");
+        assert_eq!(
+            (&found["severity"], &found["distribution"]),
+            (&"note".into(), &"mod-below".into())
+        );
+        assert!(found["fix"].as_str().unwrap().starts_with("modstore doctor --python"), "{told:#}");
+    }
+    assert_eq!(run_doctor(&world, &below, &[]).0, 1, "its own doctor");
+}
+
+/// A whole Python in a directory of its own; its library is links.
+fn copied_python(world: &World) -> PathBuf {
+    let venv = world.venv("any");
+    let base = PathBuf::from(venv.says("import sys; print(sys.base_prefix)"));
+    let real = PathBuf::from(venv.says("import os, sys; print(os.path.realpath(sys.executable))"));
+    let prefix = world.home.scratch().join("below");
+    let version = format!("python3.{}", world.python.version.1);
+    let lib = prefix.join("lib").join(&version);
+    fs::create_dir_all(lib.join("site-packages")).unwrap();
+    fs::create_dir_all(prefix.join("bin")).unwrap();
+    fs::copy(real, prefix.join("bin/python3")).unwrap();
+    for child in fs::read_dir(base.join("lib").join(&version)).unwrap().flatten() {
+        if child.file_name() != "site-packages" && child.file_name() != "sitecustomize.py" {
+            std::os::unix::fs::symlink(child.path(), lib.join(child.file_name())).unwrap();
+        }
+    }
+    for child in fs::read_dir(base.join("lib")).unwrap().flatten() {
+        if child.file_name().to_string_lossy().starts_with("libpython") {
+            std::os::unix::fs::symlink(child.path(), prefix.join("lib").join(child.file_name()))
+                .unwrap();
+        }
+    }
+    prefix.join("bin/python3")
 }

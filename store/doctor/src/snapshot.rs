@@ -219,7 +219,7 @@ fn site_of(
     environment.others_of(path)
 }
 
-/// Leaves a fault to the owner of its directory. Of the system's packages, and of the Python below, it is only told.
+/// Leaves a fault to the owner of its directory. In the system's packages, and in the Python below, it is only a note.
 fn leave_to_others(environment: &InspectedEnvironment, finding: &mut Finding, kind: &SiteKind) {
     let (why, mut command) = kind.advice(&finding.path, environment.executable());
     let python = quoted(environment.executable().as_os_str());
@@ -233,7 +233,7 @@ fn leave_to_others(environment: &InspectedEnvironment, finding: &mut Finding, ki
     about.requirement_from = None;
     about.not_fixed_because = Some(why);
     about.command = command;
-    if *kind != SiteKind::User {
+    if kind.is_of_another() {
         finding.severity = Severity::Note;
     }
 }

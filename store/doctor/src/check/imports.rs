@@ -97,8 +97,13 @@ fn import_all(
     view: &EnvironmentView<'_>,
     incomplete: &[(DistributionName, BTreeSet<String>)],
 ) -> Result<Vec<ImportResult>, String> {
-    let request = |editable| request(editable, view);
-    let mut modules: Vec<ImportRequest> = view.editables.iter().filter_map(request).collect();
+    // What belongs to the system, or to the Python below, is imported by the doctor of that.
+    let is_meant = |editable: &&Editable<'_>| {
+        let kind = view.environment.others_of(&editable.scan.site);
+        !kind.is_some_and(|kind| kind.is_of_another())
+    };
+    let meant = view.editables.iter().filter(is_meant);
+    let mut modules: Vec<ImportRequest> = meant.filter_map(|it| request(it, view)).collect();
     modules.extend(incomplete.iter().map(|(name, imports)| ImportRequest {
         module: name.to_string(),
         imports: imports.clone(),

@@ -101,7 +101,7 @@ fn retain_recorded(environment: &InspectedEnvironment, dead: &mut Vec<(PathBuf, 
     dead.retain(|(program, _)| recorded.contains(program));
 }
 
-/// The distributions that have recorded these programs, as an installer is told of them: by name and version, or, for one
+/// The distributions that have recorded these programs, as an installer takes them: by name and version, or, for one
 /// whose code lies elsewhere, by its project.
 fn owners(environment: &InspectedEnvironment, dead: &[(PathBuf, PathBuf)]) -> BTreeSet<String> {
     let is_dead = |path: &Path| dead.iter().any(|(program, _)| program == path);

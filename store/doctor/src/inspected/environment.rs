@@ -61,7 +61,9 @@ impl InspectedEnvironment {
     /// The same, with the site directories of others that its Python sees. A virtual environment that is closed has none.
     pub(crate) fn with_others(mut self, cancel: &Cancel) -> Self {
         if self.sees_more() && self.may_run() && self.can_run() {
-            self.others = other_sites(self.executable(), &self.found.paths.site, cancel);
+            let is_virtual = self.prefix().join("pyvenv.cfg").is_file();
+            let own = &self.found.paths.site;
+            self.others = other_sites(self.executable(), own, is_virtual, cancel);
         }
         self
     }
@@ -108,7 +110,16 @@ impl InspectedEnvironment {
     /// The distributions whose code lies elsewhere, by site and name.
     pub(crate) fn editables(&self) -> Vec<Editable<'_>> {
         let registration = self.registration.as_ref();
-        self.every_scan().flat_map(|scan| Editable::all_in(scan, registration)).collect()
+        let of = |scan| Editable::all_in(scan, registration);
+        let mut all: Vec<Editable<'_>> = self.scans.iter().flat_map(of).collect();
+        // Python takes what the environment itself has before what is below it.
+        let is_own = |it: &Editable<'_>| {
+            let mut own = self.scans.iter().flat_map(|scan| &scan.distributions);
+            own.any(|distribution| distribution.name == it.name)
+        };
+        let others = self.others.iter().flat_map(|other| of(&other.scan));
+        all.extend(others.filter(|it| !is_own(it)));
+        all
     }
 
     /// What its own site directories hold, and those of others that its Python sees.

@@ -29,8 +29,10 @@ pub(crate) enum SiteKind {
     System,
     /// The user's own.
     User,
-    /// That of the Python below.
+    /// That of the Python below a virtual environment.
     Below,
+    /// A further one of this Python itself, to which installers do not write.
+    Further,
 }
 
 /// Whether the system's package manager owns what is in this directory.
@@ -41,7 +43,12 @@ pub(crate) fn is_of_the_system(path: &Path) -> bool {
 /// The site directories that this Python sees beside `own`, in its order.
 ///
 /// It is asked, and starts once for that.
-pub(crate) fn other_sites(python: &Path, own: &[PathBuf], cancel: &Cancel) -> Vec<OtherSite> {
+pub(crate) fn other_sites(
+    python: &Path,
+    own: &[PathBuf],
+    is_virtual: bool,
+    cancel: &Cancel,
+) -> Vec<OtherSite> {
     let Ok(answer) = ModuleSearch::ask(python, &[].into(), cancel) else { return Vec::new() };
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let mut known: Vec<PathBuf> = own.iter().map(|site| real(site)).collect();
@@ -55,7 +62,8 @@ pub(crate) fn other_sites(python: &Path, own: &[PathBuf], cancel: &Cancel) -> Ve
         let kind = match () {
             () if Some(&resolved) == user.as_ref() => SiteKind::User,
             () if is_of_the_system(path) => SiteKind::System,
-            () => SiteKind::Below,
+            () if is_virtual => SiteKind::Below,
+            () => SiteKind::Further,
         };
         known.push(resolved);
         found.extend(Scan::of(path).ok().map(|scan| OtherSite { scan, kind }));
@@ -70,6 +78,11 @@ fn is_site(path: &Path) -> bool {
 }
 
 impl SiteKind {
+    /// Whether what is in it belongs to the system or to another Python, so that a fault there is only a note.
+    pub(crate) const fn is_of_another(&self) -> bool {
+        matches!(self, Self::System | Self::Below)
+    }
+
     /// Why nothing in it is fixed, and what a person can type instead.
     pub(crate) fn advice(&self, path: &Path, python: &Path) -> (String, Option<String>) {
         match self {
@@ -78,6 +91,9 @@ impl SiteKind {
                 (why, package_of(Path::new(DPKG), path).map(|it| apt(&it)))
             }
             Self::User => ("it is in the directory of your own packages".to_owned(), None),
+            Self::Further => {
+                ("installers write to another directory of this Python".to_owned(), None)
+            }
             Self::Below => {
                 let why = "it belongs to the Python below this environment".to_owned();
                 let base = base_of(python);
@@ -118,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_system_installs_is_told_from_what_its_administrator_does() {
+    fn what_the_system_installs_is_known_from_what_its_administrator_does() {
         for (path, is_systems) in [
             ("/usr/lib/python3/dist-packages", true),
             ("/usr/lib64/python3.12/site-packages", true),

@@ -118,6 +118,11 @@ pub(super) fn read_static(tree: &ModuleTree, project: &Project) -> Option<Projec
         StaticLayout::Path(path) => (vec![path], BTreeMap::new()),
         StaticLayout::Mapped(mapped) => (Vec::new(), mapped),
     };
+    // setuptools takes modules that lie beside packages into a distribution, or not, by rules of its own.
+    let is_mixed = |path: &String| !path.is_empty() && has_modules(&directory.join(path));
+    if project.backend.starts_with("setuptools") && paths.iter().any(is_mixed) {
+        return None;
+    }
     let imports =
         imports_of(&distribution, entry_points.as_deref(), None, &directory, (&paths, &mapped));
     let compiled = BTreeSet::new();
@@ -131,6 +136,13 @@ pub(super) fn read_static(tree: &ModuleTree, project: &Project) -> Option<Projec
         compiled,
         imports,
     })
+}
+
+/// Whether there are modules in a directory that are in no package.
+fn has_modules(directory: &Path) -> bool {
+    let children = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut names = children.map(|child| child.file_name());
+    names.any(|name| Path::new(&name).extension().is_some_and(|end| end == "py"))
 }
 
 /// Whether a backend is asked for whose rules are known.

@@ -131,7 +131,7 @@ impl ImportProbe<'_> {
         self.run_watched(cancel, &|_| {})
     }
 
-    /// The same; `over` hears how many modules are over, as each of them is.
+    /// The same; `over` is called with how many modules are over, as each of them is.
     ///
     /// # Errors
     /// See [`ImportProbeError`].
