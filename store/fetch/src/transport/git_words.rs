@@ -79,7 +79,7 @@ pub(crate) fn fault_from_git(said: &str, dropped: TransferError, moment: Moment)
     }
 }
 
-/// What git and libcurl say of an answer that is none of theirs.
+/// What git and libcurl say of an answer that is not theirs.
 const NO_PROTOCOL: [&str; 8] = [
     "is this a git repository",
     "protocol error",

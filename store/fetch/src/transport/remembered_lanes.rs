@@ -181,7 +181,7 @@ mod tests {
         SeenOfHost { first: 8, wanted, of_shortest: wanted, answers: 100, fewest: None }
     }
 
-    /// What the next command begins with after these, each of which reads the file anew; and whether the last one wrote it.
+    /// What the next command begins with after these, each of which reads the file again; and whether the last one wrote it.
     fn after(seen: &[(u64, SeenOfHost)], now: u64) -> (Option<HostLanes>, bool) {
         let place = tempfile::tempdir().unwrap();
         let file = place.path().join("lanes");

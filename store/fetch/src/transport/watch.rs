@@ -46,7 +46,7 @@ pub(crate) struct Watch {
     pub counters: Arc<Counters>,
     error: Mutex<Option<TransportError>>,
     pub connect: Duration,
-    /// The first bytes of all, as far as they tell what kind of answer it is.
+    /// The first bytes of all, enough for the kind of the answer.
     beginning: Mutex<Vec<u8>>,
     allowance: AtomicUsize,
     exceeded: AtomicBool,
@@ -203,7 +203,7 @@ impl Watch {
         self.beginning.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// The text with which the first answer begins, where that is none of the protocol's: each of its lines begins with four
+    /// The text with which the first answer begins, where that is not the protocol, each of whose lines begins with four
     /// hex digits.
     pub(crate) fn foreign_text(&self) -> Option<String> {
         let beginning = self.beginning.lock().unwrap_or_else(PoisonError::into_inner);
