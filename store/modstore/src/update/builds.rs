@@ -165,7 +165,7 @@ impl Builds<'_, '_> {
         let is_new = looked.survey.ready.is_none() && !at.refetch;
         if let Some(taken) = work.locked.filter(|_| is_new).and_then(|locked| {
             let key = key_of(&looked.recipe, looked.files.material(), &locked.read).ok()?;
-            self.from_lock(work, (&looked.recipe, looked.files.material()), (locked, key))
+            self.take_locked(work, (&looked.recipe, looked.files.material()), (locked, key))
         }) {
             return taken;
         }

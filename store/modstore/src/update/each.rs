@@ -282,7 +282,7 @@ fn from_lock(
     let locked = work.locked.filter(|_| is_due && is_plain && !builds.context.refetch)?;
     let keys: Vec<(&str, Digest)> = all.paths().map(|path| (path, all.key(path, &[]))).collect();
     let key = key_of_all(keys.into_iter());
-    builds.from_lock(work, (recipe, files.material()), (locked, key))
+    builds.take_locked(work, (recipe, files.material()), (locked, key))
 }
 
 /// The builds of one module.

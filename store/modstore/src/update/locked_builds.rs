@@ -20,7 +20,7 @@ use crate::{
 
 impl Builds<'_, '_> {
     /// The module as the lock says it was built, if its build here would depend on the same, all of which `key` names.
-    pub(super) fn from_lock(
+    pub(super) fn take_locked(
         &self,
         work: &BuildJob<'_>,
         how: (&Recipe<'_>, Material<'_>),
