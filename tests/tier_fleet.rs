@@ -41,6 +41,9 @@ fn twenty_readers_get_a_hundred_modules_each_while_git_is_down() {
     let publisher = logged_in(world.home(), "ci");
     let answer = run(&publisher, &["update", "--publish", "--tier", &url]);
     assert_eq!(answer["tier"]["published"], MODULES, "{answer}");
+    // It asks for each before git does, and puts what is missing without another question.
+    let requests = ["GET", "PUT", "HEAD"].map(|method| log.count(method));
+    assert_eq!((requests, log.heads().len()), ([MODULES, MODULES, 0], 2 * MODULES));
     world.git.forget();
     log.forget();
     let readers: Vec<TestHome> =

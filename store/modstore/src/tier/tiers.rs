@@ -316,14 +316,21 @@ impl PublishTo<'_> {
         if self.tier.trouble.is_given_up() {
             return None;
         }
+        // This command has just asked for it: another question would cost a round trip, and a put asks by itself.
+        if unlocked(&self.tier.missing, |keys| keys.contains(key)) {
+            return Some(true);
+        }
         match self.tier.place.head(key, context.cancel) {
             Ok(found) => {
                 self.tier.trouble.answered();
                 if let Some((length, _)) = found {
                     self.has_length(key, length);
                 }
-                let has = found.is_some_and(|(_, written)| !self.tier.is_old(written));
-                Some(!has || self.tier.has_wrong(key))
+                let is_old = found.is_some_and(|(_, written)| self.tier.is_old(written));
+                if is_old {
+                    unlocked(&self.tier.old, |keys| keys.insert(key.clone()));
+                }
+                Some(found.is_none() || is_old || self.tier.has_wrong(key))
             }
             Err(error) => {
                 self.failed(context, &error);
@@ -349,20 +356,17 @@ impl PublishTo<'_> {
 
     /// Publishes a file. What is there and wrong, or old, is replaced.
     pub(crate) fn put(&self, context: Context<'_>, key: &Key, content: &Path) -> bool {
-        let wrong = self.tier.has_wrong(key);
-        let is_old = || {
-            let found = self.tier.place.head(key, context.cancel).ok().flatten();
-            found.is_some_and(|(_, written)| self.tier.is_old(written))
-        };
-        let replace = wrong || is_old();
+        let is_old = unlocked(&self.tier.old, |keys| keys.contains(key));
+        let replace = self.tier.has_wrong(key) || is_old;
         match self.tier.place.put(key, content, replace, context.cancel) {
             Ok(published) => {
                 self.tier.trouble.answered();
                 if published == Published::Written {
                     one_more(&self.counts.published);
                 }
-                unlocked(&self.tier.missing, |keys| keys.remove(key));
-                unlocked(&self.tier.wrong, |keys| keys.remove(key));
+                for keys in [&self.tier.missing, &self.tier.wrong, &self.tier.old] {
+                    unlocked(keys, |keys| keys.remove(key));
+                }
                 true
             }
             Err(error) => {
