@@ -21,6 +21,8 @@ mod thin;
 mod renewal;
 #[path = "tiers/parts.rs"]
 mod parts;
+#[path = "tiers/built.rs"]
+mod built;
 #[path = "tiers/lying.rs"]
 mod lying;
 #[path = "tiers/ill.rs"]

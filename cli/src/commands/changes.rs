@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use modstore::{
     Store, UpdateReport, Updated as StoreUpdated, Warning,
     internals::{
-        acquire::TreeFrom,
+        acquire::{BuiltBy as StoreBuiltBy, TreeFrom},
         tier::TierCounts,
         update::{Cost as StoreCost, Unchanged as StoreUnchanged},
     },
@@ -131,6 +131,8 @@ pub(crate) struct Updated {
     target: String,
     /// Where its tree was found; null for a linked module.
     source: Option<FoundIn>,
+    /// Who has built it; null where nothing was built now.
+    built: Option<BuiltBy>,
     /// How many of the module's files differ; null for a linked module, or if that is not known.
     files_changed: Option<usize>,
     /// Whether a Python environment had to install it.
@@ -145,6 +147,25 @@ pub(crate) struct Updated {
     commits_complete: bool,
     /// Its files that are Git LFS pointers; null if there are none.
     pointers: Option<PointersLeft>,
+}
+
+/// Who has built what a module has become.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum BuiltBy {
+    /// This machine, now.
+    Here,
+    /// Another machine: a shared tier had the tree that the lock names.
+    Tier,
+}
+
+impl From<StoreBuiltBy> for BuiltBy {
+    fn from(by: StoreBuiltBy) -> Self {
+        match by {
+            StoreBuiltBy::ThisMachine => Self::Here,
+            StoreBuiltBy::Other => Self::Tier,
+        }
+    }
 }
 
 /// A commit, and what it says of itself.
@@ -296,6 +317,7 @@ impl Updated {
             to: Binding::from(&updated.to),
             target: updated.path.display().to_string(),
             source: updated.came_from.map(FoundIn::from),
+            built: updated.built_by.map(BuiltBy::from),
             files_changed: files::changed(store, updated),
             installed: report
                 .environments

@@ -355,25 +355,7 @@ impl CommitFetch<'_> {
         base: Option<&'b Base<'b>>,
         fill: impl FnOnce(&Planting, &UnpackOptions<'_>) -> Result<WrittenTree, E>,
     ) -> Result<PlantedCommit, E> {
-        let Destination { disk, staging, .. } = self.into;
-        let (root, at) = match self.into.part_of {
-            Some((top, at)) => (top.join(os_path(at)), at),
-            None => (staging.fresh(), BStr::new("")),
-        };
-        let writer = Planting::create(disk, &root).map_err(AcquireError::Write)?.at(at);
-        let options = UnpackOptions {
-            base,
-            folds: &|| staging.folds_names(),
-            limits: self.into.packs,
-            memory: self.into.memory,
-            on_step: self.on_step,
-            cancel: self.cancel,
-        };
-        let written = fill(&writer, &options).inspect_err(|_| {
-            // Other fetches may need the room before the staging goes.
-            let _ = disk.remove_tree(&root);
-        })?;
-        Ok(PlantedCommit { writer, written, warnings: Vec::new() })
+        plant(self.into, base, (self.on_step, self.cancel), fill)
     }
 
     /// From a pack that holds the commit alone.
@@ -440,6 +422,34 @@ impl CommitFetch<'_> {
             (self.on_step)(step);
         }
     }
+}
+
+/// Lets `fill` write a new tree. A tree that failed is removed.
+pub(crate) fn plant<'b, E: From<AcquireError>>(
+    into: Destination<'_>,
+    base: Option<&'b Base<'b>>,
+    (on_step, cancel): (&OnStep<'_>, &Cancel),
+    fill: impl FnOnce(&Planting, &UnpackOptions<'_>) -> Result<WrittenTree, E>,
+) -> Result<PlantedCommit, E> {
+    let Destination { disk, staging, .. } = into;
+    let (root, at) = match into.part_of {
+        Some((top, at)) => (top.join(os_path(at)), at),
+        None => (staging.fresh(), BStr::new("")),
+    };
+    let writer = Planting::create(disk, &root).map_err(AcquireError::Write)?.at(at);
+    let options = UnpackOptions {
+        base,
+        folds: &|| staging.folds_names(),
+        limits: into.packs,
+        memory: into.memory,
+        on_step,
+        cancel,
+    };
+    let written = fill(&writer, &options).inspect_err(|_| {
+        // Other fetches may need the room before the staging goes.
+        let _ = disk.remove_tree(&root);
+    })?;
+    Ok(PlantedCommit { writer, written, warnings: Vec::new() })
 }
 
 /// Whether it is the mirror's fault that its tree could not be written.

@@ -19,6 +19,7 @@ mod lfs;
 mod mirror;
 mod fetched_commit;
 mod pack_of_entry;
+mod built_tree;
 mod thin_pack;
 mod large_files_of_entry;
 mod local_clone;
@@ -27,6 +28,7 @@ mod archive;
 
 pub use archive::{FetchedArchive, KnownFile, archive_from, fetch_archive};
 pub use attributes::{Unapplied, unapplied_attributes};
+pub use built_tree::{tree_from_pack, write_tree_pack};
 pub use composed::{SUBMODULES_FILE, compose};
 pub use errors::{
     AcquireError, ArchiveError, Cause, ConnectError, FetchError, LfsError, LimitError, LoginError,

@@ -66,18 +66,10 @@ pub fn write_pack(
     let commit = commit_object(entry, &base)?;
     let untold = || PackingError::Untold(base.commit);
     let contents = PackedObjects::of(&base).ok_or_else(untold)?;
-    let count = u32::try_from(1 + contents.trees.len() + contents.blobs.len());
-    let mut pack = PackWriter::begin(to, count.map_err(|_| untold())?)?;
+    let count = contents.count().and_then(|count| count.checked_add(1));
+    let mut pack = PackWriter::begin(to, count.ok_or_else(untold)?)?;
     pack.object(Kind::Commit, commit)?;
-    for (_, tree) in &contents.trees {
-        pack.object(Kind::Tree, tree)?;
-    }
-    for (id, file) in &contents.blobs {
-        if cancel.is_cancelled() {
-            return Err(PackingError::Cancelled);
-        }
-        pack.blob(&base, file, id)?;
-    }
+    contents.write(&base, &mut pack, cancel)?;
     pack.finish()
 }
 
@@ -127,6 +119,30 @@ impl<'b> PackedObjects<'b> {
         let mut contents = Self::default();
         contents.walk(base, base.git.root)?;
         Some(contents)
+    }
+
+    /// How many they are; none, if a pack cannot have so many.
+    pub(crate) fn count(&self) -> Option<u32> {
+        u32::try_from(self.trees.len() + self.blobs.len()).ok()
+    }
+
+    /// Writes them, the root first.
+    pub(crate) fn write(
+        &self,
+        base: &Base<'_>,
+        pack: &mut PackWriter<'_>,
+        cancel: &Cancel,
+    ) -> Result<(), PackingError> {
+        for (_, tree) in &self.trees {
+            pack.object(Kind::Tree, tree)?;
+        }
+        for (id, file) in &self.blobs {
+            if cancel.is_cancelled() {
+                return Err(PackingError::Cancelled);
+            }
+            pack.blob(base, file, id)?;
+        }
+        Ok(())
     }
 
     // As deep as the trees were that were made again, which has a limit.

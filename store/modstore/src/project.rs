@@ -25,6 +25,7 @@ pub(crate) fn settle_lock(
     let settled = updated.map(|updated| &updated.module);
     let settled: Vec<&ModuleName> =
         settled.chain(report.unchanged.iter().map(|unchanged| &unchanged.module)).collect();
+    // What has changed was written with the switch.
     relock_all(context, declared, &settled)
 }
 
@@ -43,7 +44,10 @@ pub(crate) fn relock_all(
         let state = Journal::state(&layout.journal())?;
         let mut lock = before.clone();
         lock.modules.retain(|module, _| declared.get(module).is_some());
-        settled.iter().for_each(|module| relock(&mut lock, module, state.modules().get(*module)));
+        for module in settled {
+            let to = (state.modules().get(*module), state.built_on());
+            relock(&mut lock, module, to, false);
+        }
         Ok((lock != before).then_some(lock))
     };
     if wanted()?.is_none() {

@@ -60,6 +60,7 @@ fn kind(record: &Record) -> &'static str {
         Record::Sighted { .. } => "sighted",
         Record::Unsighted { .. } => "unsighted",
         Record::Inputs { .. } => "inputs",
+        Record::BuiltOn { .. } => "built_on",
     }
 }
 
@@ -121,6 +122,11 @@ fn every_record(seed: u8) -> Vec<Record> {
         },
         Record::Unsighted { module: "b".parse().unwrap() },
         inputs(seed),
+        Record::BuiltOn {
+            digest,
+            key: digest,
+            platform: "linux-x86_64-musl-1.2.3".parse().unwrap(),
+        },
     ]
 }
 

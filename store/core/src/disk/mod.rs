@@ -42,7 +42,8 @@ pub use planting::{LinkError, Planting, StreamError};
 pub use planting::{directory_time, is_unchanged};
 pub use reserve::{ensure_reserve, use_reserve};
 pub use scratch::{
-    copy_to_scratch, make_scratch, remove_from_scratch, remove_scratch, unnamed_file,
+    copy_to_scratch, make_scratch, remove_from_scratch, remove_scratch, replace_in_scratch,
+    unnamed_file,
 };
 pub use staged::{Staged, Staging, StagingError};
 pub use user_directories::{user_cache, user_data, user_directory};

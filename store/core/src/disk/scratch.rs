@@ -36,6 +36,29 @@ pub fn copy_to_scratch(
     Ok(())
 }
 
+/// Puts a copy of a file or a directory in the place of whatever lies at `to` in a scratch.
+///
+/// # Errors
+/// What lay there is gone.
+pub fn replace_in_scratch(from: &Path, to: &Path) -> Result<(), DiskError> {
+    let removed = match to.symlink_metadata() {
+        Err(_) => Ok(()),
+        Ok(meta) if meta.is_dir() => std::fs::remove_dir_all(to),
+        Ok(_) => std::fs::remove_file(to),
+    };
+    removed.map_err(|error| DiskError::new(Verb::Remove, to, error))?;
+    if let Some(parent) = to.parent() {
+        let made = std::fs::create_dir_all(parent);
+        made.map_err(|error| DiskError::new(Verb::CreateDir, parent, error))?;
+    }
+    match from.is_dir() {
+        true => copy_to_scratch(from, to, &|_| false),
+        false => {
+            copy_one(from, to, false).map_err(|error| DiskError::new(Verb::CreateFile, to, error))
+        }
+    }
+}
+
 /// Makes a directory in which another program may write whatever it likes.
 ///
 /// # Errors

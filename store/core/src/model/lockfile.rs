@@ -4,12 +4,12 @@
 
 use std::{collections::BTreeMap, fmt::Write, path::Path};
 
-use toml_edit::{Key, Value};
+use toml_edit::Key;
 
-use super::toml_fields::{self, Fields, Placed, TomlFault};
+use super::toml_fields::{self, Fields, Placed, TomlFault, parsed, to_toml};
 use super::{
-    Digest, Locking, ModuleName, Origin, RefName, Reference, Revision, Source, Subdirectory,
-    is_deceptive,
+    Digest, LockedBuild, Locking, ModuleName, Origin, Platform, RefName, Reference, Revision,
+    Source, Subdirectory,
 };
 
 /// The locked modules by name.
@@ -35,6 +35,8 @@ pub struct Locked {
     pub digest: Digest,
     /// The part of the tree that is the module.
     pub subdirectory: Option<Subdirectory>,
+    /// What was built of it on each platform, as far as that may be said to other machines.
+    pub built: BTreeMap<Platform, LockedBuild>,
 }
 
 /// `modules.lock` cannot be read. Nothing has been changed.
@@ -57,8 +59,8 @@ pub enum LockfileFault {
     Toml(#[from] TomlFault),
     /// A version this program does not know.
     #[error(
-        "version {found} is not known, only {}; a newer modstore has written it",
-        Lockfile::VERSION
+        "version {found} is not known, only 1 to {}; a newer modstore has written it",
+        Lockfile::BUILT
     )]
     Version {
         /// The version of the file.
@@ -67,8 +69,10 @@ pub enum LockfileFault {
 }
 
 impl Lockfile {
-    /// The version that is written, and the only one that is read.
+    /// The version that is written where nothing was built.
     pub const VERSION: i64 = 1;
+    /// The version that is written where something was: earlier programs do not know what it says of that.
+    pub const BUILT: i64 = 2;
 
     /// Reads what [`Lockfile::print`] has written.
     ///
@@ -84,35 +88,37 @@ impl Lockfile {
     /// The file's text: the same for the same modules, sorted by name, without secrets.
     #[must_use]
     pub fn print(&self) -> String {
-        let mut text = format!("# written by modstore; do not edit\nversion = {}\n", Self::VERSION);
+        let has_built = self.modules.values().any(|locked| !locked.built.is_empty());
+        let version = if has_built { Self::BUILT } else { Self::VERSION };
+        let mut text = format!("# written by modstore; do not edit\nversion = {version}\n");
         for (name, locked) in &self.modules {
             let key = Key::new(name.as_str());
             write!(text, "\n[modules.{}]\n", key.display_repr()).expect("a String takes all");
             for (key, value) in locked.fields() {
                 writeln!(text, "{key} = {}", to_toml(value)).expect("a String takes all");
             }
+            for (platform, built) in &locked.built {
+                let platform = Key::new(platform.to_string());
+                let table = format!("{}.built.{}", key.display_repr(), platform.display_repr());
+                write!(text, "\n[modules.{table}]\n").expect("a String takes all");
+                text.push_str(&built.print());
+            }
         }
         text
     }
 }
 
-/// A string in TOML, with deceptive characters as escapes: a server chooses the name of the branch that its HEAD leads
-/// to.
-fn to_toml(text: String) -> String {
-    if !text.contains(is_deceptive) {
-        return Value::from(text).to_string();
-    }
-    let escape = |c: char| match c {
-        '"' | '\\' => format!("\\{c}"),
-        c if is_deceptive(c) => format!("\\U{:08X}", u32::from(c)),
-        c => c.to_string(),
-    };
-    format!("\"{}\"", text.chars().map(escape).collect::<String>())
-}
-
 impl Locked {
     const KEYS: [&'static str; 6] =
         ["source", "origin", "reference", "revision", "digest", "subdirectory"];
+
+    /// Whether both are the same tree of the same source, whatever was built of it.
+    #[must_use]
+    pub fn is_same_source(&self, other: &Self) -> bool {
+        self.source.without_account() == other.source.without_account()
+            && (self.revision, self.digest) == (other.revision, other.digest)
+            && self.subdirectory == other.subdirectory
+    }
 
     fn fields(&self) -> impl Iterator<Item = (&'static str, String)> {
         let values = [
@@ -127,7 +133,7 @@ impl Locked {
     }
 
     fn read(fields: Fields<'_>) -> Result<Self, Placed<TomlFault>> {
-        fields.only(&Self::KEYS)?;
+        fields.only(&[Self::KEYS.as_slice(), &["built"]].concat())?;
         let source = fields.text("source")?;
         let digest = parsed(&fields, "digest", "64 hex digits", |text| text.parse().ok())?;
         Ok(Self {
@@ -144,8 +150,20 @@ impl Locked {
                 "a relative path without `..`",
                 |text| text.parse().ok(),
             )?,
+            built: read_built(&fields)?,
         })
     }
+}
+
+fn read_built(fields: &Fields<'_>) -> Result<BTreeMap<Platform, LockedBuild>, Placed<TomlFault>> {
+    let Some(table) = fields.table("built")? else { return Ok(BTreeMap::new()) };
+    let built = table.keys().map(|key| {
+        let expected = TomlFault::Expected { key: key.to_owned(), expected: "a platform" };
+        let platform = key.parse().map_err(|_| (table.at(key), expected))?;
+        let fields = table.table(key)?.expect("the key was just listed");
+        Ok((platform, LockedBuild::read(&fields)?))
+    });
+    built.collect()
 }
 
 fn read(text: &str) -> Result<Lockfile, Placed<LockfileFault>> {
@@ -154,7 +172,7 @@ fn read(text: &str) -> Result<Lockfile, Placed<LockfileFault>> {
     // First of all: a newer version may have other keys.
     let version = root.integer("version").and_then(|version| root.required("version", version));
     let found = version.map_err(in_toml)?;
-    if found != Lockfile::VERSION {
+    if !(Lockfile::VERSION..=Lockfile::BUILT).contains(&found) {
         return Err((root.value_at("version"), LockfileFault::Version { found }));
     }
     read_modules(root).map(|modules| Lockfile { modules }).map_err(in_toml)
@@ -182,16 +200,6 @@ fn read_source(fields: &Fields<'_>, text: &str) -> Result<Source, Placed<TomlFau
     }
 }
 
-fn parsed<T>(
-    fields: &Fields<'_>,
-    key: &str,
-    expected: &'static str,
-    read: impl FnOnce(&str) -> Option<T>,
-) -> Result<Option<T>, Placed<TomlFault>> {
-    let Some(text) = fields.text(key)? else { return Ok(None) };
-    read(text).map(Some).ok_or_else(|| fields.wrong(key, expected))
-}
-
 fn in_toml((at, fault): Placed<TomlFault>) -> Placed<LockfileFault> {
     (at, fault.into())
 }
@@ -201,6 +209,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::is_deceptive;
 
     const SHA256: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -217,6 +226,7 @@ mod tests {
             reference: Some("refs/heads/main".into()),
             revision: Some(Revision::from_bytes([0xab; 20])),
             digest: Digest::from_bytes([0xcd; 32]),
+            built: BTreeMap::new(),
         }
     }
 
@@ -259,13 +269,46 @@ subdirectory = "a b"
     }
 
     #[test]
+    fn what_was_built_stands_below_its_module_and_has_a_version_that_earlier_programs_refuse() {
+        let build = |read: &[&str]| LockedBuild {
+            digest: Digest::from_bytes([1; 32]),
+            inputs: Digest::from_bytes([2; 32]),
+            read: read.iter().map(|path| (*path).to_owned()).collect(),
+        };
+        let mut locked = git("git+https://h/o/r");
+        let platform = |text: &str| text.parse::<Platform>().unwrap();
+        locked.built.insert(platform("macos-aarch64"), build(&[]));
+        locked.built.insert(platform("linux-x86_64-glibc-2.36"), build(&["a \"b\"", "c"]));
+        let text = lockfile([("a", locked.clone())]).print();
+        let (one, two) = ("01".repeat(32), "02".repeat(32));
+        let expected = format!(
+            r#"
+[modules.a.built."linux-x86_64-glibc-2.36"]
+digest = "{one}"
+inputs = "{two}"
+read = ['a "b"', "c"]
+
+[modules.a.built.macos-aarch64]
+digest = "{one}"
+inputs = "{two}"
+"#
+        );
+        assert!(text.ends_with(&expected), "{text}");
+        assert!(text.contains("\nversion = 2\n"), "{text}");
+        assert_eq!(Lockfile::parse(&text), Ok(lockfile([("a", locked)])));
+    }
+
+    #[test]
     fn a_lockfile_that_is_wrong_is_refused_with_line_and_column() {
         let module = "version = 1\n[modules.a]\n";
         let good = format!("source = 'git+https://h/r'\ndigest = '{}'\n", "cd".repeat(32));
         assert!(Lockfile::parse(&format!("{module}{good}")).is_ok());
+        let hash = "ef".repeat(32);
+        let built = format!("[modules.a.built.p]\ndigest = '{hash}'\ninputs = '{hash}'\n");
+        assert!(Lockfile::parse(&format!("{module}{good}{built}")).is_ok());
         let table = [
             ("".to_owned(), 1, 1, "expected a `version`"),
-            ("version = 2\nnew = 1".to_owned(), 1, 11, "version 2 is not known"),
+            ("version = 3\nnew = 1".to_owned(), 1, 11, "version 3 is not known, only 1 to 2"),
             ("version = 0".to_owned(), 1, 11, "version 0 is not known"),
             ("version = '1'".to_owned(), 1, 11, "an integer"),
             ("version = 1\nx = 2".to_owned(), 2, 1, "unknown key `x`"),
@@ -278,6 +321,10 @@ subdirectory = "a b"
             (format!("{module}{good}digests = 1"), 5, 1, "did you mean `digest`?"),
             (format!("{module}{}", good.replace("git+https://h", "")), 3, 10, "a repository or"),
             (format!("version = 1\n[modules.'a/b']\n{good}"), 2, 10, "the name of a module"),
+            (format!("{module}{good}[modules.a.built.'a b']"), 5, 18, "a platform"),
+            (format!("{module}{good}[modules.a.built.p]"), 5, 18, "expected a `digest`"),
+            (format!("{module}{good}{built}outputs = 1"), 8, 1, "did you mean `inputs`?"),
+            (format!("{module}{good}{built}read = ['/etc/x']"), 8, 8, "paths in the module"),
         ];
         for (text, line, column, message) in table {
             let error = Lockfile::parse(&text).expect_err(&text);
@@ -291,11 +338,14 @@ subdirectory = "a b"
         fn a_lockfile_reads_back_from_what_it_prints(
             modules in prop::collection::btree_map(
                 "[a-zA-Z0-9_][a-zA-Z0-9._-]{0,6}",
-                (any::<bool>(), "[a-z]{1,4}", prop::option::of("[a-zü '\"\\\\n#%&\u{202e}\u{e0041}]{1,6}"), any::<[u8; 32]>()),
+                (
+                    (any::<bool>(), "[a-z]{1,4}", prop::option::of("[a-zü '\"\\\\n#%&\u{202e}\u{e0041}]{1,6}"), any::<[u8; 32]>()),
+                    prop::collection::btree_map("[a-z0-9._-]{1,8}", prop::collection::vec("[a-zü '\"\\\\\n#\u{202e}]{1,6}", 0..3), 0..3),
+                ),
                 0..6,
             ),
         ) {
-            let modules = modules.into_iter().map(|(name, (is_git, word, subdirectory, bytes))| {
+            let modules = modules.into_iter().map(|(name, ((is_git, word, subdirectory, bytes), built))| {
                 let mut locked = git(&format!("git+https://h/{word}@{word}"));
                 if !is_git {
                     locked.source = source(&format!("archive+https://h/{word}.zip#sha256={SHA256}"));
@@ -303,6 +353,10 @@ subdirectory = "a b"
                 }
                 locked.subdirectory = subdirectory.and_then(|text| text.parse().ok());
                 locked.digest = Digest::from_bytes(bytes);
+                let (digest, inputs) = (locked.digest, locked.digest);
+                let built = built.into_iter();
+                let built = built.map(|(platform, read)| (platform.parse().unwrap(), LockedBuild { digest, inputs, read }));
+                locked.built = built.collect();
                 (name.parse().unwrap(), locked)
             });
             let lockfile = Lockfile { modules: modules.collect() };

@@ -3,9 +3,9 @@
 //! No secret can reach a fault: it never quotes a value, and the parser's own message is taken without the
 //! line it would show.
 
-use toml_edit::{Document, Item, TableLike, TomlError};
+use toml_edit::{Document, Item, TableLike, TomlError, Value};
 
-use super::{nearest::nearest, written::line_and_column};
+use super::{deceptive::is_deceptive, nearest::nearest, written::line_and_column};
 
 /// What is wrong with a file as TOML, whatever the file is for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -156,6 +156,31 @@ impl<'t> Fields<'t> {
     ) -> Result<T, Placed<TomlFault>> {
         value.ok_or((self.at, TomlFault::Missing(key)))
     }
+}
+
+/// The value of a key, read from its text.
+pub(super) fn parsed<T>(
+    fields: &Fields<'_>,
+    key: &str,
+    expected: &'static str,
+    read: impl FnOnce(&str) -> Option<T>,
+) -> Result<Option<T>, Placed<TomlFault>> {
+    let Some(text) = fields.text(key)? else { return Ok(None) };
+    read(text).map(Some).ok_or_else(|| fields.wrong(key, expected))
+}
+
+/// A string in TOML, with deceptive characters as escapes: a server chooses the name of the branch that its HEAD leads
+/// to.
+pub(super) fn to_toml(text: String) -> String {
+    if !text.contains(is_deceptive) {
+        return Value::from(text).to_string();
+    }
+    let escape = |c: char| match c {
+        '"' | '\\' => format!("\\{c}"),
+        c if is_deceptive(c) => format!("\\U{:08X}", u32::from(c)),
+        c => c.to_string(),
+    };
+    format!("\"{}\"", text.chars().map(escape).collect::<String>())
 }
 
 #[cfg(test)]

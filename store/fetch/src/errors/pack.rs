@@ -5,7 +5,7 @@ use std::{error::Error as StdError, io, path::PathBuf};
 use gix::{ObjectId, bstr::BString};
 use modstore_core::{
     disk::DiskError,
-    model::{Class, FailureCode, ManifestError},
+    model::{Class, Digest, FailureCode, ManifestError},
 };
 
 use super::{limit::LimitError, tag::TagError};
@@ -107,6 +107,14 @@ pub enum PackError {
     /// The tag does not lead to the commit.
     #[error(transparent)]
     Tag(#[from] TagError),
+    /// What came is a tree, and not the one that was asked for.
+    #[error("it is another tree: {found}, and not {expected}")]
+    OtherTree {
+        /// The tree that was asked for.
+        expected: Digest,
+        /// The tree that came.
+        found: Digest,
+    },
     /// The files received do not make a manifest.
     #[error("the tree has no manifest")]
     Manifest(#[source] ManifestError),
@@ -135,6 +143,7 @@ impl PackError {
             | Self::Write(_)
             | Self::BaseDamaged { .. }
             | Self::Find { .. }
+            | Self::OtherTree { .. }
             | Self::Cancelled => Class::Transient,
         }
     }
@@ -150,6 +159,7 @@ impl PackError {
             | Self::MissingObject { .. }
             | Self::BaseDamaged { .. }
             | Self::Find { .. }
+            | Self::OtherTree { .. }
             | Self::Malformed { .. } => FailureCode::Corrupt,
             Self::Limit(_) | Self::LargeFile { .. } => FailureCode::Limit,
             Self::Refused(_) | Self::Manifest(_) => FailureCode::RefusedTree,
@@ -165,7 +175,10 @@ impl PackError {
     pub fn hint(&self) -> Option<String> {
         let text = match self {
             Self::Truncated { .. } | Self::Stream { .. } => "try again",
-            Self::Corrupt { .. } | Self::MissingObject { .. } | Self::Find { .. } => {
+            Self::Corrupt { .. }
+            | Self::MissingObject { .. }
+            | Self::OtherTree { .. }
+            | Self::Find { .. } => {
                 "try again; if it stays so, the server or something on the way to it damages what it sends"
             }
             Self::Limit(error) | Self::LargeFile { source: error, .. } => {

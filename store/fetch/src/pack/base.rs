@@ -113,6 +113,11 @@ impl<'a> Base<'a> {
         self.trees.get_or_init(|| RebuiltTrees::new(self.manifest, self.git)).as_ref()
     }
 
+    /// The id of the root as the list of files makes it, whatever is recorded of it.
+    pub(crate) fn rebuilt_root(&self) -> Option<ObjectId> {
+        self.trees().map(RebuiltTrees::root)
+    }
+
     /// The bytes of one of its trees.
     pub(crate) fn tree(&self, id: &ObjectId) -> Option<&[u8]> {
         self.trees()?.get(id)

@@ -21,5 +21,7 @@ pub use checkout::WrittenTree;
 pub(crate) use delta_chains::LARGEST_REUSABLE;
 pub use options::UnpackOptions;
 pub use plan::Collision;
-pub(crate) use unpack::{KeptPack, KnownObject, keep_commit, unpack_history_into};
+pub(crate) use unpack::{
+    KeptPack, KnownObject, keep_commit, unpack_first_tree_into, unpack_history_into,
+};
 pub use unpack::{checkout_into, unpack_into};

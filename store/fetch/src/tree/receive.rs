@@ -29,11 +29,29 @@ const BATCH_KEPT: usize = 256;
 /// Bytes between two reports of progress.
 const REPORT_EVERY: u64 = 128 << 10;
 
+/// Which tree of a pack is the root.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum WantedRoot {
+    /// That of the commit.
+    Commit(Tip),
+    /// The first tree. What comes of it has to be proven by who asked for it.
+    First,
+}
+
+impl WantedRoot {
+    pub(super) const fn tip(self) -> Option<Tip> {
+        match self {
+            Self::Commit(tip) => Some(tip),
+            Self::First => None,
+        }
+    }
+}
+
 /// Reads a pack on one thread, front to back, and hands work to the others.
 pub(super) struct PackReceiver<'r, 'scope, 'a> {
     pub(super) workers: &'scope Workers<'a>,
     pub(super) scope: &'r Scope<'scope>,
-    pub(super) tip: Tip,
+    pub(super) wanted: WantedRoot,
     pub(super) options: &'r UnpackOptions<'a>,
     /// The objects that a mirror had before; with them, the pack has more than the commit.
     pub(super) earlier: Option<&'a FindObject<'a>>,
@@ -80,9 +98,15 @@ impl<'scope, 'a> PackReceiver<'_, 'scope, 'a> {
         objects.end_at(length);
         let bytes = reader.finish()?;
         self.report(length, total, total);
-        check_tag(self.tip, |id| objects.small(id))?;
-        if !walk.has_root() {
-            self.start(&mut walk, &objects)?;
+        match self.wanted {
+            WantedRoot::Commit(tip) => {
+                check_tag(tip, |id| objects.small(id))?;
+                if !walk.has_root() {
+                    self.start(&mut walk, &objects, objects.root_of(&tip.commit)?)?;
+                }
+            }
+            WantedRoot::First if walk.has_root() => {}
+            WantedRoot::First => return Err(PackError::corrupt(length, "there is no tree in it")),
         }
         self.give_base_files(self.kept.take());
         Ok(Received { objects, bytes, walk, length })
@@ -96,29 +120,50 @@ impl<'scope, 'a> PackReceiver<'_, 'scope, 'a> {
     ) -> Result<(), PackError> {
         for id in objects.take_arrived() {
             // An object that is no commit may be the target of a wrong tag: `check_tag` names the tag once all is there.
-            let is_root = id == self.tip.commit && !walk.has_root();
-            if is_root && (self.tip.tag.is_none() || objects.is_commit(&id)) {
-                self.start(walk, objects)?;
-            } else {
-                walk.resume(&id, &|id| objects.tree(id), &mut |at, files| self.add(at, files))?;
+            match self.root(&id, objects).filter(|_| !walk.has_root()) {
+                Some(root) => self.start(walk, objects, root?)?,
+                None => {
+                    walk.resume(&id, &|id| objects.tree(id), &mut |at, files| self.add(at, files))?;
+                }
             }
         }
         Ok(())
     }
 
+    /// The root, if this object says which one it is.
+    fn root(
+        &self,
+        id: &ObjectId,
+        objects: &PackObjects<'a>,
+    ) -> Option<Result<ObjectId, PackError>> {
+        match self.wanted {
+            WantedRoot::Commit(tip) => {
+                let says = *id == tip.commit && (tip.tag.is_none() || objects.is_commit(id));
+                says.then(|| objects.root_of(id))
+            }
+            WantedRoot::First => match objects.tree(id) {
+                Ok(found) => found.map(|_| Ok(*id)),
+                Err(error) => Some(Err(error)),
+            },
+        }
+    }
+
     /// The error for a pack of nothing but a blob: it may be the very object that was asked for.
     fn no_commit(&self, blob: &[u8]) -> Result<PackError, PackError> {
         let id = hash_of(Kind::Blob, blob)?;
-        let wanted = self.tip.commit;
-        Ok(if id == wanted {
-            PackError::NotACommit { id }
-        } else {
-            PackError::MissingObject { id: wanted, path: "".into() }
+        Ok(match self.wanted.tip() {
+            Some(tip) if tip.commit == id => PackError::NotACommit { id },
+            Some(tip) => PackError::MissingObject { id: tip.commit, path: "".into() },
+            None => PackError::corrupt(0, "there is no tree in it"),
         })
     }
 
-    fn start(&self, walk: &mut TreeWalk<'a>, objects: &PackObjects<'a>) -> Result<(), PackError> {
-        let root = objects.root_of(&self.tip.commit)?;
+    fn start(
+        &self,
+        walk: &mut TreeWalk<'a>,
+        objects: &PackObjects<'a>,
+        root: ObjectId,
+    ) -> Result<(), PackError> {
         walk.start(root, &|id| objects.tree(id), &mut |at, files| self.add(at, files))
     }
 

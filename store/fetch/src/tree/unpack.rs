@@ -30,7 +30,7 @@ use super::{
     delta_chains::{DeltaChains, LARGEST_REUSABLE},
     options::UnpackOptions,
     plan::TreeWalk,
-    receive::{PackReceiver, Received},
+    receive::{PackReceiver, Received, WantedRoot},
     workers::Workers,
 };
 use crate::{
@@ -54,7 +54,25 @@ pub fn unpack_into(
     options: &UnpackOptions<'_>,
 ) -> Result<WrittenTree, PackError> {
     let bytes = PackBytes::new(options.memory, spill);
-    let (written, _) = receive_tree(pack, tip.into(), writer, (bytes, spill), options, None)?;
+    let wanted = WantedRoot::Commit(tip.into());
+    let (written, _) = receive_tree(pack, wanted, writer, (bytes, spill), options, None)?;
+    Ok(written)
+}
+
+/// Writes the first tree that the pack gives, whichever it is: who asked for it compares what has come of it with what it should
+/// be. Else as [`unpack_into`].
+///
+/// # Errors
+/// As [`unpack_into`].
+pub(crate) fn unpack_first_tree_into(
+    pack: &mut dyn BufRead,
+    writer: &Planting,
+    spill: &Path,
+    options: &UnpackOptions<'_>,
+) -> Result<WrittenTree, PackError> {
+    let bytes = PackBytes::new(options.memory, spill);
+    let first = WantedRoot::First;
+    let (written, _) = receive_tree(pack, first, writer, (bytes, spill), options, None)?;
     Ok(written)
 }
 
@@ -74,7 +92,8 @@ pub(crate) fn unpack_history_into(
     let bytes = PackBytes::kept(options.memory, file, path);
     let limits = PackLimits { unwanted: u64::MAX, ..options.limits };
     let options = UnpackOptions { limits, ..*options };
-    receive_tree(pack, tip, writer, (bytes, scratch), &options, Some(earlier))
+    let wanted = WantedRoot::Commit(tip);
+    receive_tree(pack, wanted, writer, (bytes, scratch), &options, Some(earlier))
 }
 
 /// Where a mirror keeps a pack, and the objects it had before.
@@ -96,7 +115,7 @@ pub(crate) struct KnownObject {
 
 fn receive_tree(
     pack: &mut dyn BufRead,
-    tip: Tip,
+    wanted: WantedRoot,
     writer: &Planting,
     (bytes, scratch): (PackBytes, &Path),
     options: &UnpackOptions<'_>,
@@ -108,7 +127,7 @@ fn receive_tree(
     let received = rayon::in_place_scope(|scope| {
         let workers = &workers;
         let kept = RefCell::default();
-        let receiver = PackReceiver { workers, scope, tip, options, earlier, kept };
+        let receiver = PackReceiver { workers, scope, wanted, options, earlier, kept };
         let received = receiver.receive(pack, bytes);
         workers.stop_unless(received.is_ok());
         received
@@ -142,7 +161,8 @@ fn receive_tree(
             known_objects(&objects, &bytes, &known_ids)?
         }
     };
-    let commits = commit_of(&objects, earlier, tip)?;
+    let commits = wanted.tip().map(|tip| commit_of(&objects, earlier, tip)).transpose()?;
+    let commits = commits.unwrap_or_default();
     drop(objects);
     let tree = checkout.finish(root, extras, options.folds)?;
     Ok((WrittenTree { commits, received_bytes: length, ..tree }, known))

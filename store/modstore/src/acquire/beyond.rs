@@ -41,6 +41,7 @@ pub(super) fn complete(
             linked,
             unread: fetched.unread,
             received: fetched.received,
+            built: None,
             from: None,
         },
         from,

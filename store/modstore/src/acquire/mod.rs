@@ -28,7 +28,7 @@ mod fetch;
 
 pub use error::SourceError;
 pub use resolution::{FetchReason, Resolution};
-pub use tree::TreeFrom;
+pub use tree::{BuiltBy, TreeFrom};
 pub use upstream::NewerVersion;
 pub(crate) use {
     entry::{BaseCommit, kept_commits, open_base, pointers_left},
@@ -37,6 +37,7 @@ pub(crate) use {
     resolve::resolve,
     sources::{Reach, Settings, Sources},
     submodules::submodule_address,
+    tiered::built_tree,
     tree::{Acquired, AcquiredTree, FetchStats},
     upstream::{Upstream, by_upstream},
 };

@@ -6,7 +6,7 @@ use std::io::BufRead;
 use modstore_fetch::{
     AcquireError, BaseEntry, Destination, FetchError, FetchedArchive, OnStep, OtherPlace,
     PackError, PlantedCommit, TakeContent, archive_from, commit_from_pack, is_longer_than,
-    needs_no_base,
+    needs_no_base, tree_from_pack,
 };
 use modstore_tier::Key;
 
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     Context,
-    disk::Verb,
+    disk::{Staged, Verb},
     model::{ArchiveSource, Digest, ModuleName, Origin, RemoteUrl, Revision},
     tier::{LONG_PACK, Refusal, Tiers},
 };
@@ -119,6 +119,26 @@ pub(super) fn archive(
         fetched.map_err(|error| judge(error, false))
     });
     Ok(found?)
+}
+
+/// What was built of a module from this origin, from the first tier that has this very tree.
+pub(crate) fn built_tree(
+    sources: &Sources<'_>,
+    (origin, digest): (&Origin, Digest),
+    module: &ModuleName,
+) -> Result<Option<Staged>, SourceError> {
+    let asked = tiers(sources, origin.as_str()).filter(|tiers| tiers.may_give(origin.as_str()));
+    let Some(tiers) = asked else { return Ok(None) };
+    let context = sources.context;
+    let on_step = repository::reporting(context.events, Some(module));
+    let paths = MirrorPaths::of(context.layout, origin);
+    let into = repository::destination(sources, origin, &paths, None)?;
+    let key = Key::tree(&digest.to_string());
+    let taken = tiers.get(context, (origin.as_str(), &key), |bytes, at, _| {
+        let built = tree_from_pack((bytes, at), digest, into, &on_step, context.cancel);
+        built.map_err(|error| judge(error, false))
+    });
+    Ok(taken?)
 }
 
 /// What the tiers have of the content that Git LFS keeps for a repository.

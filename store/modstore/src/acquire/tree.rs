@@ -54,6 +54,15 @@ pub enum TreeFrom {
     Archive,
 }
 
+/// Who built what a module has become.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BuiltBy {
+    /// This machine, now.
+    ThisMachine,
+    /// Another machine: a shared tier had the tree that the lock names.
+    Other,
+}
+
 /// What one tree cost.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct FetchStats {
@@ -67,6 +76,8 @@ pub(crate) struct FetchStats {
     pub(crate) received: u64,
     /// Which place had it, if anything was looked for.
     pub(crate) from: Option<TreeFrom>,
+    /// Who has built it, if that was now.
+    pub(crate) built: Option<BuiltBy>,
 }
 
 impl AcquiredTree {

@@ -15,9 +15,10 @@ use std::{
     time::Duration,
 };
 
+use super::platform::this_platform;
 use crate::{
     Cancel,
-    model::{BuildSpec, Digest, Stage},
+    model::{BuildSpec, Digest, Platform, Stage},
     program::{Input, ProgramError, Running, Said, in_path, own_directory},
 };
 
@@ -175,18 +176,29 @@ impl Recipe<'_> {
         hasher.update(&self.toolchain.unwrap_or_default());
     }
 
+    /// The platform to name in a lock for what was built: another machine of that platform, on which all is the same that the
+    /// build depended on, may take it. None for a build that has read files of this machine, or that is given a secret: the name of all that it depends
+    /// on would let others try out which one.
+    pub(crate) fn lockable_on(&self, read: &[String]) -> Option<Platform> {
+        let has_secret =
+            self.variables.iter().any(|(name, value)| value.is_some() && sounds_secret(name));
+        let reads_here = read.iter().any(|path| path.starts_with('/'));
+        this_platform().filter(|_| !has_secret && !reads_here).cloned()
+    }
+
     /// What a program said, without the values of variables that sound like secrets.
     pub(super) fn hushed(&self, said: Option<Said>) -> Option<Said> {
         let said = said?;
-        let sounds = |name: &str| {
-            let name = name.to_ascii_uppercase();
-            SECRET.iter().any(|part| name.contains(part))
-        };
-        let secrets = self.variables.iter().filter(|(name, _)| sounds(name));
+        let secrets = self.variables.iter().filter(|(name, _)| sounds_secret(name));
         let secrets = secrets.filter_map(|(_, value)| value.as_ref()?.to_str());
         let hide = |said: String, secret: &str| said.replace(secret, "***");
         Said::of(secrets.filter(|secret| secret.len() > 3).fold(said.text().to_owned(), hide))
     }
+}
+
+fn sounds_secret(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    SECRET.iter().any(|part| name.contains(part))
 }
 
 /// A word of a command that runs for `input`: `{input}` is its path, and `{stem}` its path without the extension.

@@ -23,7 +23,7 @@ use crate::{
     Cancel,
     disk::{
         Disk, DiskError, Staged, Staging, Verb, content_of, copy_to_scratch, make_scratch,
-        read_regular_text, remove_from_scratch, remove_scratch,
+        read_regular_text, remove_from_scratch, remove_scratch, replace_in_scratch,
     },
     model::{ContentHash, Digest, FileKind, Subdirectory},
     program::{Input, ProgramError, Ran, Running, Said},
@@ -103,6 +103,27 @@ impl Build<'_> {
             key = key_of_input(key, input, own);
         }
         Ok(Built { staged, key, read: read.into_keys().collect() })
+    }
+
+    /// Tries a tree that was built elsewhere in the place of what would be built here.
+    ///
+    /// # Errors
+    /// It is not to be used.
+    pub(crate) fn try_out(&self, built: &Staged) -> Result<(), BuildError> {
+        let spec = self.recipe.spec;
+        let Some(words) = &spec.validate else { return Ok(()) };
+        let scratch = self.prepare().map_err(BuildError::Scratch)?;
+        let output = match &spec.output {
+            Some(output) => scratch.at.join(output.as_path()),
+            None => scratch.at.clone(),
+        };
+        // A single file with the name of the output is the output itself.
+        let single = spec.output.as_ref().map(|output| built.tree().join(output.file_name()));
+        let single = single.filter(|file| built.files() == 1 && file.is_file());
+        let from = single.as_deref().unwrap_or(built.tree());
+        replace_in_scratch(from, &output).map_err(BuildError::Scratch)?;
+        let at = if output.is_dir() { &output } else { &scratch.at };
+        self.program(words, at, &scratch).map_err(BuildError::Validate)
     }
 
     fn prepare(&self) -> Result<Scratch, DiskError> {

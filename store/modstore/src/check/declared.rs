@@ -13,7 +13,7 @@ use super::{
     work::{Check, RepairStep, Work},
 };
 use crate::{
-    commit::{State, companion_of, lock_of, project_lock},
+    commit::{State, companion_of, lock_of, lock_there, project_lock},
     disk::{Layout, read_linked_if_there},
     model::{Declarations, causes},
 };
@@ -72,11 +72,17 @@ fn lock(layout: &Layout, state: &State) -> Option<Finding> {
             let unusable = project_lock(layout).err();
             unusable.map(|error| stale(&causes(&error).join(": ")))
         }
-        Ok(Some(bytes)) if bytes != lock_of(state.modules()).print().as_bytes() => {
+        Ok(Some(bytes)) if bytes != derived(layout, state).as_bytes() => {
             Some(stale("it does not match the current generation"))
         }
         Ok(Some(_)) => must_allow(&path, 0o400),
     }
+}
+
+/// The lock of the current generation. What the file says of what was built elsewhere is only there.
+fn derived(layout: &Layout, state: &State) -> String {
+    let before = lock_there(layout);
+    lock_of(state.modules(), state.built_on(), before.as_ref()).print()
 }
 
 /// Writes `modules.lock` as the current generation has it.

@@ -24,9 +24,9 @@ pub(crate) use quarantine::put_away;
 pub use record::{DecodeError, Record};
 pub(crate) use repair_lock::RepairLock;
 pub use resolved::ProjectLockError;
-pub(crate) use resolved::{companion_of, lock_of, project_lock, relock};
+pub(crate) use resolved::{companion_of, lock_of, lock_there, project_lock, relock};
 pub(crate) use state::changes;
-pub use state::{EntryInfo, GenerationInfo, State};
+pub use state::{BuiltOn, EntryInfo, GenerationInfo, State};
 pub use transaction::{Change, CommitError, Transaction};
 pub(crate) use transaction::{link_text, read_built};
 

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::model::{
     Attempt, Binding, BuiltInput, Digest, Exposure, Generation, Hold, LinkedPath, ModuleName,
-    Sighting, one_by_one,
+    Platform, Sighting, one_by_one,
 };
 
 /// The most bytes the records of one transaction may have.
@@ -136,6 +136,15 @@ pub enum Record {
         /// What is known of each.
         #[serde(deserialize_with = "one_by_one")]
         inputs: Vec<BuiltInput>,
+    },
+    /// What was built under this key may be named in a lock for other machines: it depends on nothing of this one but its platform.
+    BuiltOn {
+        /// The tree.
+        digest: Digest,
+        /// The name of all that the build depended on.
+        key: Digest,
+        /// What kind of machine this is.
+        platform: Platform,
     },
 }
 
@@ -326,6 +335,11 @@ mod tests {
             Record::Unsighted { module: "a".parse().unwrap() },
             inputs(digest),
             Record::Inputs { module: "a".parse().unwrap(), inputs: Vec::new() },
+            Record::BuiltOn {
+                digest,
+                key: Digest::from_bytes([0xa5; 32]),
+                platform: "linux-x86_64-glibc-2.36".parse().unwrap(),
+            },
         ]
     }
 

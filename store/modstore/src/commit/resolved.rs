@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
-use super::state::State;
+use super::state::{BuiltOn, State};
 use crate::{
     disk::{DiskError, Layout, read_linked_if_there},
-    model::{Binding, Locked, Lockfile, Locking, MadeFrom, ModuleName, ParseLockfileError},
+    model::{
+        Binding, Bound, Locked, LockedBuild, Lockfile, Locking, MadeFrom, ModuleName,
+        ParseLockfileError, Platform,
+    },
 };
 
 /// A project's `modules.lock` cannot be used, so that what it says of other modules would be lost. Nothing was changed.
@@ -25,11 +28,19 @@ pub enum ProjectLockError {
     },
 }
 
-/// The lock of these bindings.
+/// The lock of these bindings. What `before` says of what was built elsewhere stays, where the source is the same.
 pub(crate) fn lock_of<'a>(
     modules: impl IntoIterator<Item = (&'a ModuleName, &'a Binding)>,
+    built_on: &BuiltOn,
+    before: Option<&Lockfile>,
 ) -> Lockfile {
-    let locked = |(module, binding): (&ModuleName, _)| Some((module.clone(), locked(binding)?));
+    let locked = |(module, binding): (&'a ModuleName, _)| {
+        let mut locked = locked(binding, built_on)?;
+        if let Some(earlier) = before.and_then(|before| before.modules.get(module)) {
+            keep_built(&mut locked, earlier, binding, false);
+        }
+        Some((module.clone(), locked))
+    };
     Lockfile { modules: modules.into_iter().filter_map(locked).collect() }
 }
 
@@ -37,27 +48,59 @@ pub(crate) fn lock_of<'a>(
 pub(crate) fn companion_of(layout: &Layout, state: &State) -> (PathBuf, String) {
     let changes = state.head().into_iter().flat_map(|head| &head.changes);
     let changes = changes.map(|(module, to)| (module, to.as_ref()));
-    (layout.modules_lock(), next_lock(layout, state.modules(), changes).print())
+    let lock = next_lock(layout, (state.modules(), state.built_on()), changes);
+    (layout.modules_lock(), lock.print())
 }
 
 /// The lock that goes along with these changes: that of all bindings `after` them. A project's is its people's, and may
 /// say more, or be newer, than what this store has; so only what the changes are about is changed in it.
 pub(super) fn next_lock<'a>(
     layout: &Layout,
-    after: impl IntoIterator<Item = (&'a ModuleName, &'a Binding)>,
+    (after, built_on): (impl IntoIterator<Item = (&'a ModuleName, &'a Binding)>, &BuiltOn),
     changes: impl Iterator<Item = (&'a ModuleName, Option<&'a Binding>)>,
 ) -> Lockfile {
-    let Ok(Some(mut lock)) = project_lock(layout) else { return lock_of(after) };
-    changes.for_each(|(module, to)| relock(&mut lock, module, to));
+    let mut lock = match project_lock(layout) {
+        Ok(Some(lock)) => lock,
+        _ => lock_of(after, built_on, lock_there(layout).as_ref()),
+    };
+    changes.for_each(|(module, to)| relock(&mut lock, module, (to, built_on), true));
     lock
 }
 
-/// Makes the lock say of a module what it is bound to.
-pub(crate) fn relock(lock: &mut Lockfile, module: &ModuleName, to: Option<&Binding>) {
-    match to.and_then(locked) {
-        Some(locked) => lock.modules.insert(module.clone(), locked),
-        None => lock.modules.remove(module),
-    };
+/// The lock that lies there, if it can be read: what it says of other machines is all that is taken of it.
+pub(crate) fn lock_there(layout: &Layout) -> Option<Lockfile> {
+    let bytes = read_linked_if_there(&layout.modules_lock()).ok().flatten()?;
+    Lockfile::parse(&String::from_utf8_lossy(&bytes)).ok()
+}
+
+/// Makes the lock say of a module what it is bound to. `is_new`: whether it has just become that, so that what was built now
+/// takes the place of what was built of the same before.
+pub(crate) fn relock(
+    lock: &mut Lockfile,
+    module: &ModuleName,
+    (to, built_on): (Option<&Binding>, &BuiltOn),
+    is_new: bool,
+) {
+    let now = to.and_then(|to| Some((to, locked(to, built_on)?)));
+    let Some((binding, mut now)) = now else { return drop(lock.modules.remove(module)) };
+    if let Some(before) = lock.modules.get(module) {
+        keep_built(&mut now, before, binding, is_new);
+    }
+    lock.modules.insert(module.clone(), now);
+}
+
+/// Keeps what was built on other platforms of the same source; and on this one, if it was of the same and is not `is_new`: two
+/// builds may differ, and then each machine that looks would write its own.
+fn keep_built(now: &mut Locked, before: &Locked, binding: &Binding, is_new: bool) {
+    if !matches!(binding.bound, Bound::Built(_)) || !now.is_same_source(before) {
+        return;
+    }
+    for (platform, earlier) in &before.built {
+        let own = now.built.get(platform);
+        if own.is_none_or(|own| own.inputs == earlier.inputs && !is_new) {
+            now.built.insert(platform.clone(), earlier.clone());
+        }
+    }
 }
 
 /// The `modules.lock` of a project, if this is one and has it.
@@ -75,7 +118,7 @@ pub(crate) fn project_lock(layout: &Layout) -> Result<Option<Lockfile>, ProjectL
 }
 
 /// What one module is locked to. A module whose source is not known any more cannot be.
-fn locked(binding: &Binding) -> Option<Locked> {
+fn locked(binding: &Binding, built_on: &BuiltOn) -> Option<Locked> {
     let source = binding.source.source().filter(|source| source.locking() != Locking::Never)?;
     match MadeFrom::of(&binding.bound) {
         MadeFrom::Entry { digest, subdirectory, fetched } => Some(Locked {
@@ -85,7 +128,16 @@ fn locked(binding: &Binding) -> Option<Locked> {
             reference: fetched.and_then(|from| from.reference),
             digest,
             subdirectory,
+            built: built(binding, built_on).into_iter().collect(),
         }),
         MadeFrom::Directory { .. } => None,
     }
+}
+
+/// What was built, and where, as far as a lock may name it.
+fn built(binding: &Binding, built_on: &BuiltOn) -> Option<(Platform, LockedBuild)> {
+    let Bound::Built(built) = &binding.bound else { return None };
+    let platform = built_on.get(&(built.digest, built.key))?.clone();
+    let (digest, inputs, read) = (built.digest, built.key, built.read.clone());
+    Some((platform, LockedBuild { digest, inputs, read }))
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{frame::Frame, record::Record};
 use crate::model::{
     Attempt, Binding, BuiltInput, Digest, Exposure, Generation, Hold, LinkedPath, ModuleName,
-    Sighting,
+    Platform, Sighting,
 };
 
 /// The sum of all frames so far.
@@ -22,8 +22,12 @@ pub struct State {
     sightings: BTreeMap<ModuleName, Sighting>,
     exposed: BTreeMap<LinkedPath, Exposure>,
     inputs: BTreeMap<ModuleName, Vec<BuiltInput>>,
+    built_on: BuiltOn,
     sequence: u64,
 }
+
+/// The platform on which each tree was built under a key, as far as a lock may name it for other machines.
+pub type BuiltOn = BTreeMap<(Digest, Digest), Platform>;
 
 /// What the journal says about a generation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,6 +93,10 @@ impl State {
             }
             Record::Forgotten { digest } => {
                 self.entries.remove(&digest);
+                self.built_on.retain(|(built, _), _| *built != digest);
+            }
+            Record::BuiltOn { digest, key, platform } => {
+                self.built_on.insert((digest, key), platform);
             }
             Record::Attempted { module, attempt } => {
                 self.attempts.insert(module, *attempt);
@@ -250,6 +258,11 @@ impl State {
             let (module, inputs) = (module.clone(), inputs.clone());
             Record::Inputs { module, inputs }
         }));
+        records.extend(self.built_on.iter().map(|((digest, key), platform)| Record::BuiltOn {
+            digest: *digest,
+            key: *key,
+            platform: platform.clone(),
+        }));
         records
     }
 
@@ -281,6 +294,12 @@ impl State {
     #[must_use]
     pub const fn inputs(&self) -> &BTreeMap<ModuleName, Vec<BuiltInput>> {
         &self.inputs
+    }
+
+    /// On which platform each tree was built that a lock may name.
+    #[must_use]
+    pub const fn built_on(&self) -> &BuiltOn {
+        &self.built_on
     }
 
     /// What is known of an entry.
@@ -392,6 +411,7 @@ mod tests {
                 module: "c".parse().unwrap(),
                 inputs: vec![BuiltInput { path: "a".into(), outputs: Vec::new(), attempt: None }],
             },
+            built_on(digest),
         ];
         state.apply(Frame { sequence: 4, previous: [0; 16], records });
         let mut folded = State::default();
@@ -407,9 +427,26 @@ mod tests {
         assert_eq!(folded.sightings().len(), 1);
         assert_eq!(folded.inputs(), state.inputs());
         assert_eq!(folded.inputs().len(), 1);
+        assert_eq!(folded.built_on(), state.built_on());
+        assert_eq!(folded.built_on().len(), 1);
         assert_eq!(folded.head().map(|head| head.number), Some(three));
         assert_eq!(folded.generations().len(), 1);
         assert_eq!(folded.modules_of(three), state.modules_of(three));
+    }
+
+    fn built_on(digest: Digest) -> Record {
+        let platform = "linux-x86_64-musl".parse().unwrap();
+        Record::BuiltOn { digest, key: Digest::from_bytes([8; 32]), platform }
+    }
+
+    #[test]
+    fn what_was_built_is_in_no_lock_once_its_tree_is_gone() {
+        let [one, other] = [6, 7].map(|byte| Digest::from_bytes([byte; 32]));
+        let mut state = State::default();
+        let records = vec![built_on(one), built_on(other), Record::Forgotten { digest: one }];
+        state.apply(Frame { sequence: 1, previous: [0; 16], records });
+        let left: Vec<Digest> = state.built_on().keys().map(|(digest, _)| *digest).collect();
+        assert_eq!(left, [other]);
     }
 
     #[test]

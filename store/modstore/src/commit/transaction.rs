@@ -28,7 +28,7 @@ use super::{
     quarantine::put_in_place,
     record::Record,
     resolved::{next_lock, project_lock},
-    state::{State, apply_changes},
+    state::{BuiltOn, State, apply_changes},
 };
 use crate::{
     Context,
@@ -62,6 +62,8 @@ pub struct Change {
     pub notes: BTreeMap<ModuleName, Option<Attempt>>,
     /// What is known of the inputs of each of these modules; nothing where the module is not built for each of them.
     pub inputs: BTreeMap<ModuleName, Vec<BuiltInput>>,
+    /// On which platform trees were built, as far as a lock may name them.
+    pub built_on: BuiltOn,
     /// Modules that updates leave as they are from then on; `None` where they change them again.
     pub holds: BTreeMap<ModuleName, Option<Hold>>,
     /// The commit that each of these modules waits for; `None` where it waits for none any more.
@@ -258,7 +260,10 @@ impl Transaction {
         self.keep_earlier_commits()?;
         let changes = self.change.bindings.iter().filter(|_| !self.change.keeps_lock);
         let changes = changes.map(|(module, to)| (module, to.as_ref()));
-        let lock = next_lock(&self.locked.layout, self.modules_after(), changes).print();
+        let mut built_on = self.locked.state.built_on().clone();
+        built_on.extend(self.change.built_on.clone());
+        let after = (self.modules_after(), &built_on);
+        let lock = next_lock(&self.locked.layout, after, changes).print();
         self.locked.disk.create_file(&prepared.companion, lock.as_bytes())?;
         prepared.verified = self.note_verified()?;
         self.locked.disk.symlink(&Layout::current_text(next), &prepared.switch)?;
@@ -426,7 +431,7 @@ impl Transaction {
         let sightings = self.change.sightings.iter();
         let sightings = sightings.filter(|(module, it)| seen.get(*module) != it.as_ref());
         let sightings = sightings.map(|(module, it)| Record::sighting(module, it.as_ref()));
-        let inputs = self.inputs();
+        let inputs = self.inputs().into_iter().chain(self.built_on());
         let unexposed = self.unexposed().into_iter().map(|place| Record::Unexposed { place });
         noted.chain(holds).chain(sightings).chain(unexposed).chain(inputs).collect()
     }
@@ -443,6 +448,23 @@ impl Transaction {
         let new = new.map(|(module, inputs)| Record::Inputs {
             module: module.clone(),
             inputs: inputs.to_vec(),
+        });
+        new.collect()
+    }
+
+    /// What is new of where trees were built that are in the store or enter it.
+    fn built_on(&self) -> Vec<Record> {
+        let state = &self.locked.state;
+        let is_there = |digest: &Digest| {
+            state.entry(*digest).is_some() || self.change.entering.contains_key(digest)
+        };
+        let new = self.change.built_on.iter().filter(|(of, platform)| {
+            is_there(&of.0) && state.built_on().get(of) != Some(*platform)
+        });
+        let new = new.map(|((digest, key), platform)| Record::BuiltOn {
+            digest: *digest,
+            key: *key,
+            platform: platform.clone(),
         });
         new.collect()
     }

@@ -10,7 +10,7 @@ use super::{add::AddError, push::PushError};
 use crate::{
     Cancel, Store,
     closure::{self, ClosureError},
-    commit::relock,
+    commit::{lock_of, relock},
     declare::{self, Addition},
     disk::{Disk, DiskError, names_in, random_name},
     events::Events,
@@ -93,11 +93,14 @@ impl Store {
         tier.mode = TierMode::Write;
         tier.only = vec![crate::model::OriginPattern::new("*")];
         let tiers = Tiers::open(context, &[tier]).map_err(|error| failed(error.into()))?;
+        // What was built goes along as far as the lock of the closure names it.
+        let all = lock_of(modules.iter().copied(), state.built_on(), None);
         let publisher = Publisher {
             context,
             tiers: &tiers,
             declared: &declared,
             options: self.options(),
+            lock: Some(&all),
             after_update: false,
         };
         let (mut lock, mut not) = (Lockfile::default(), Vec::new());
@@ -105,7 +108,8 @@ impl Store {
             match publication {
                 Publication::Not(why) => not.push((module.clone(), why)),
                 Publication::Published | Publication::AlreadyThere => {
-                    relock(&mut lock, module, state.modules().get(module));
+                    let to = (state.modules().get(module), state.built_on());
+                    relock(&mut lock, module, to, true);
                 }
             }
         }

@@ -3,7 +3,7 @@
 use crate::{
     Cancel, Store,
     access::AccessError,
-    commit::JournalError,
+    commit::{JournalError, lock_there},
     declare::DeclareError,
     disk::StagingError,
     events::Events,
@@ -80,11 +80,13 @@ impl Store {
             return Ok(PushReport::default());
         }
         self.ensure_writable(context)?;
+        let lock = lock_there(self.layout());
         let publisher = Publisher {
             context,
             tiers: &tiers,
             declared: &declared,
             options: self.options(),
+            lock: lock.as_ref(),
             after_update: false,
         };
         let mut report = PushReport::default();

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use crate::{
     Cancel, Context, Store,
-    acquire::TreeFrom,
-    commit::{CommitError, State},
+    acquire::{BuiltBy, TreeFrom},
+    commit::{CommitError, State, lock_there},
     declare,
     disk::names_in,
     events::{Event, Events},
@@ -118,7 +118,9 @@ fn publish(
     options: &Options,
     (report, after): (&UpdateReport, Option<&State>),
 ) {
+    let is_built = |updated: &Updated| updated.built_by == Some(BuiltBy::ThisMachine);
     let is_meant = |updated: &&Updated| match updated.came_from {
+        _ if is_built(updated) => true,
         None => false,
         Some(TreeFrom::Tier) => wants_again(tiers, &updated.to),
         Some(_) => true,
@@ -129,7 +131,9 @@ fn publish(
     if changed.is_empty() || !report.committed || !tiers.publishes() {
         return;
     }
-    let publisher = Publisher { context, tiers, declared, options, after_update: true };
+    let lock = lock_there(context.layout);
+    let lock = lock.as_ref();
+    let publisher = Publisher { context, tiers, declared, options, lock, after_update: true };
     let notice = |text: &str| context.events.happened(Event::Notice { text });
     match publisher.publish(&changed) {
         Err(error) => notice(&format!("nothing was published: {}", causes(&error).join(": "))),

@@ -3,7 +3,10 @@
 
 use std::{
     path::PathBuf,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use super::{
@@ -15,10 +18,14 @@ use super::{
     staging::Trees,
 };
 use crate::{
+    acquire::{BuiltBy, FetchStats},
     build::{self, Build, BuildError, Material, Recipe},
+    commit::BuiltOn,
     disk::{DiskError, Verb, is_right, is_whole, part_of, read_manifest},
     events::{Event, Step},
-    model::{Attempt, Binding, Bound, BuildSpec, Digest, Manifest, ModuleName},
+    model::{
+        Attempt, Binding, Bound, BuildSpec, Digest, LockedBuild, Manifest, ModuleName, Platform,
+    },
 };
 
 /// After this many builds that found no network the others are left for later.
@@ -32,6 +39,8 @@ pub(super) struct Builds<'a, 'c> {
     pub(super) failures: AtomicU32,
     /// How many have worked that had failed before for such a reason.
     pub(super) recovered: AtomicU32,
+    /// Where trees were built, as far as a lock may name them.
+    pub(super) built_on: Mutex<BuiltOn>,
 }
 
 /// A module whose source is there.
@@ -40,6 +49,8 @@ pub(super) struct BuildJob<'a> {
     pub(super) spec: &'a BuildSpec,
     /// What it would be without a build, and what that cost.
     pub(super) source: ModuleChange,
+    /// What the lock says was built of it on a machine like this one.
+    pub(super) locked: Option<&'a LockedBuild>,
 }
 
 impl Builds<'_, '_> {
@@ -68,6 +79,12 @@ impl Builds<'_, '_> {
         Build { disk, staging, recipe, material, input, cancel, on_line: &on_line }.run()
     }
 
+    /// Notes on which platform a tree was built under a key, if a lock may name it.
+    pub(super) fn tell(&self, built: (Digest, Digest), platform: Option<Platform>) {
+        let mut built_on = self.built_on.lock().unwrap_or_else(PoisonError::into_inner);
+        built_on.extend(platform.map(|platform| (built, platform)));
+    }
+
     /// Whether so many builds have found no network that the others are left for later.
     pub(super) fn is_given_up(&self) -> bool {
         self.failures.load(Ordering::Relaxed) >= MOST_FAILURES
@@ -92,6 +109,12 @@ impl BuildJob<'_> {
     /// The module is to be this, for what its source cost.
     pub(super) fn becomes(&self, to: Binding) -> Outcome {
         Outcome::changed(to, self.source.warnings.clone(), self.source.stats)
+    }
+
+    /// The same, of what was built now.
+    pub(super) fn becomes_built(&self, to: Binding, by: BuiltBy) -> Outcome {
+        let stats = FetchStats { built: Some(by), ..self.source.stats };
+        Outcome::changed(to, self.source.warnings.clone(), stats)
     }
 }
 

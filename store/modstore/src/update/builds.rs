@@ -7,7 +7,10 @@
 use std::{
     collections::BTreeMap,
     num::NonZeroUsize,
-    sync::atomic::{AtomicU32, Ordering},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use super::{
@@ -27,7 +30,7 @@ use super::{
     staging::Trees,
 };
 use crate::{
-    acquire::FetchStats,
+    acquire::{BuiltBy, FetchStats},
     build::{self, BuildError, Recipe, conditions, failing_at, key_but_for_source, key_of},
     disk::Staged,
     events::{Event, Step},
@@ -70,10 +73,11 @@ pub(super) fn run<'g>(
             (Some(spec), Outcome::Kept(to)) => {
                 let source =
                     ModuleChange { to, warnings: Vec::new(), stats: FetchStats::default() };
-                work.push(BuildJob { module: goal.module, spec, source });
+                work.push(BuildJob { module: goal.module, spec, source, locked: goal.built });
             }
             (Some(spec), Outcome::Changed(source)) => {
-                work.push(BuildJob { module: goal.module, spec, source: *source });
+                let (source, locked) = (*source, goal.built);
+                work.push(BuildJob { module: goal.module, spec, source, locked });
             }
             (None, Outcome::Kept(source)) => {
                 outcomes.insert(goal.module.clone(), plain(context, goal.module, &source));
@@ -83,13 +87,16 @@ pub(super) fn run<'g>(
     }
     // Those that failed before come last, so that they never keep the others from being built.
     work.sort_by_key(|work| context.state.attempts().get(work.module).map(|attempt| attempt.last));
-    let done = {
+    let (done, built_on) = {
         let (failures, recovered) = (AtomicU32::new(0), AtomicU32::new(0));
-        Builds { context, trees: &trees, failures, recovered }.run(&work, policy)
+        let built_on = Mutex::default();
+        let builds = Builds { context, trees: &trees, failures, recovered, built_on };
+        let done = builds.run(&work, policy);
+        (done, builds.built_on.into_inner().unwrap_or_else(PoisonError::into_inner))
     };
     outcomes.extend(done.outcomes);
     trees.extend(done.trees);
-    Gathered { outcomes, trees, newer, inputs: done.inputs }
+    Gathered { outcomes, trees, newer, inputs: done.inputs, built_on }
 }
 
 /// A module whose source is as it was and that is not built, and may have been until now.
@@ -155,6 +162,13 @@ impl Builds<'_, '_> {
             Ok(looked) => looked,
             Err(error) => return (Outcome::Failed(Failure::of_build(source, error, None)), None),
         };
+        let is_new = looked.survey.ready.is_none() && !at.refetch;
+        if let Some(taken) = work.locked.filter(|_| is_new).and_then(|locked| {
+            let key = key_of(&looked.recipe, looked.files.material(), &locked.read).ok()?;
+            self.take_locked(work, (&looked.recipe, looked.files.material()), (locked, key))
+        }) {
+            return taken;
+        }
         match decide_build(&at, work.module, source, &looked.survey) {
             // Its source is staged because the entry is gone: it has to come back with a transaction.
             OutputDecision::Keep(current) if self.is_staged(current.material()) => {
@@ -185,9 +199,11 @@ impl Builds<'_, '_> {
         match self.run_build(work.module, (&looked.recipe, looked.files.material()), None) {
             Ok(build::Built { staged, key, read }) => {
                 self.worked_after(at.attempt(work.module));
+                self.tell((staged.digest(), key), looked.recipe.lockable_on(&read));
                 let from = crate::model::MadeFrom::of(&source.bound);
                 let built = Built { digest: staged.digest(), from, key, read };
-                (work.becomes(built_from(source, built)), Some(staged))
+                let to = built_from(source, built);
+                (work.becomes_built(to, BuiltBy::ThisMachine), Some(staged))
             }
             Err(error) => {
                 self.failed(&error);

@@ -21,6 +21,7 @@ use crate::{
         Acquired, AcquiredTree, BaseCommit, FetchStats, NewerVersion, Request, Resolution,
         SourceError, Upstream, by_upstream, fetch, resolve,
     },
+    commit::BuiltOn,
     model::{Attempt, Binding, Contents, ModuleName, TreePart},
 };
 
@@ -32,6 +33,8 @@ pub(super) struct Gathered {
     pub(super) newer: NewerVersions,
     /// What has come of the inputs of modules that are built for each of several files.
     pub(super) inputs: Inputs,
+    /// On which platform trees were built, as far as a lock may name them.
+    pub(super) built_on: BuiltOn,
 }
 
 /// The newer version of each module that follows the tag of a version, if there is one.

@@ -18,6 +18,7 @@ use super::{
     staging::Trees,
 };
 use crate::{
+    acquire::BuiltBy,
     build::{
         self, BuildError, BuiltPart, EachInput, JoinedTree, Recipe, conditions, failing_at,
         key_but_for_source, key_of_all,
@@ -240,6 +241,9 @@ pub(super) fn for_each(
     if let Some(whole) = as_a_whole(context, &at, work, &look) {
         return (whole, None, None);
     }
+    if let Some((taken, staged)) = from_lock(builds, work, (&recipe, &files), (&look, &all)) {
+        return (taken, staged, None);
+    }
     let conditions = conditions(look.wanted);
     let run = EachRun { builds, work, recipe: &recipe, files: &files, at, look, conditions };
     run.finish(run.build(threads))
@@ -263,6 +267,22 @@ fn as_a_whole(
         Some(current) => Outcome::Kept(current.clone()),
         None => work.becomes(built_from(&work.source.to, built.clone())),
     })
+}
+
+/// What the lock says was built of all of this, though it is not known which of its files were made of which input.
+fn from_lock(
+    builds: &Builds<'_, '_>,
+    work: &BuildJob<'_>,
+    (recipe, files): (&Recipe<'_>, &BuildTree),
+    (look, all): (&InputSurvey<'_>, &EachInput<'_>),
+) -> Option<(Outcome, Option<Staged>)> {
+    let is_due = look.inputs.iter().any(SurveyedInput::is_to_be_built);
+    // Each run is tried by itself, and what each has read is not in the lock.
+    let is_plain = work.spec.validate.is_none() && work.spec.depfile.is_none();
+    let locked = work.locked.filter(|_| is_due && is_plain && !builds.context.refetch)?;
+    let keys: Vec<(&str, Digest)> = all.paths().map(|path| (path, all.key(path, &[]))).collect();
+    let key = key_of_all(keys.into_iter());
+    builds.take_locked(work, (recipe, files.material()), (locked, key))
 }
 
 /// The builds of one module.
@@ -365,6 +385,9 @@ impl EachRun<'_, '_> {
         let key = key_of_all(parts.iter().zip(&used).map(|(part, (key, _))| (part.input, *key)));
         match self.join(&parts, key) {
             Ok((outcome, staged, digest)) => {
+                if after.is_whole() && used.iter().all(|(_, read)| read.is_empty()) {
+                    self.builds.tell((digest, key), self.recipe.lockable_on(&[]));
+                }
                 let names = |part: &BuiltPart<'_>| {
                     part.files.iter().map(|file| file.path.to_string()).collect::<Vec<_>>()
                 };
@@ -426,7 +449,12 @@ impl EachRun<'_, '_> {
             let staging = (context.claim)().map_err(BuildError::Staging)?;
             staged = Some(joined.stage(context.store.disk, staging)?);
         }
-        Ok((self.work.becomes(built_from(source, built)), staged, digest))
+        let to = built_from(source, built);
+        let outcome = match staged.is_some() {
+            true => self.work.becomes_built(to, BuiltBy::ThisMachine),
+            false => self.work.becomes(to),
+        };
+        Ok((outcome, staged, digest))
     }
 
     /// What is known of each input when nothing of what was built is taken.

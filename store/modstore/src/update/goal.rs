@@ -8,10 +8,11 @@ use super::{
 };
 use crate::{
     acquire::{Pin, Request},
+    build::this_platform,
     consent::Consents,
     model::{
-        BuildSpec, Declarations, Declared, Hold, Keep, Lockfile, Locking, ModuleName,
-        RecordedSource, Source,
+        BuildSpec, Declarations, Declared, Hold, Keep, Locked, LockedBuild, Lockfile, Locking,
+        ModuleName, RecordedSource, Source,
     },
 };
 
@@ -29,6 +30,8 @@ pub(super) struct Goal<'a> {
     pub(super) keep: &'a Keep,
     /// What the lock says of it, if only that is wanted.
     pub(super) pin: Option<Pin>,
+    /// What the lock says was built of it on a machine like this one.
+    pub(super) built: Option<&'a LockedBuild>,
     /// Why it is left as it is, if it is.
     pub(super) hold: Option<Hold>,
     /// How old a commit must be that takes the place of the one that the module has.
@@ -49,22 +52,28 @@ impl<'a> Goal<'a> {
             build: declared.build.as_ref(),
             keep: &declared.keep,
             pin: None,
+            built: None,
             hold: None,
             cooldown: Duration::ZERO,
         }
     }
 
     /// The same, as the lock has it. Only what a commit is can be said by nothing else.
-    fn locked(self, lock: &Lockfile) -> Result<Self, LockMismatch> {
-        if self.source.locking() != Locking::Commit {
-            return Ok(self);
-        }
-        let locked = lock.modules.get(self.module).ok_or(LockMismatch::NotLocked)?;
+    fn locked(self, lock: &'a Lockfile) -> Result<Self, LockMismatch> {
+        let locked = lock.modules.get(self.module);
         // Who asks does not change what is locked, and earlier versions wrote no user into the lock.
-        let is_same = locked.source.without_account() == self.source.without_account();
+        let is_same =
+            |locked: &&Locked| locked.source.without_account() == self.source.without_account();
+        let built = locked.filter(is_same).zip(this_platform());
+        let built = built.and_then(|(locked, platform)| locked.built.get(platform));
+        if self.source.locking() != Locking::Commit {
+            return Ok(Self { built, ..self });
+        }
+        let locked = locked.ok_or(LockMismatch::NotLocked)?;
+        let is_same = is_same(&locked);
         let revision = locked.revision.filter(|_| is_same).ok_or(LockMismatch::OtherSource)?;
         let (digest, reference) = (Some(locked.digest), locked.reference.clone());
-        Ok(Self { pin: Some(Pin { revision, reference, digest }), ..self })
+        Ok(Self { pin: Some(Pin { revision, reference, digest }), built, ..self })
     }
 
     /// The same, as it is checked out in a clone.
@@ -87,7 +96,7 @@ impl<'a> Goal<'a> {
 /// fit. Nothing is asked for those, and nothing of their builds is run, not even what names their tools.
 pub(super) fn goals<'a>(
     selected: Vec<(&'a ModuleName, &'a Declared)>,
-    lock: Option<&Lockfile>,
+    lock: Option<&'a Lockfile>,
     consents: &Consents,
     holds: &Holds,
     cooldown: impl Fn(&Declared) -> Duration,

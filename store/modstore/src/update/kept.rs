@@ -38,7 +38,7 @@ pub(super) fn run<'g>(
     gathered: Gathered,
     policy: RetryPolicy,
 ) -> Gathered {
-    let Gathered { mut outcomes, mut trees, newer, inputs } = gathered;
+    let Gathered { mut outcomes, mut trees, newer, inputs, built_on } = gathered;
     for goal in goals.filter(|goal| !goal.keep.is_empty()) {
         let Some(outcome) = outcomes.remove(goal.module) else { continue };
         let source = match &outcome {
@@ -53,7 +53,7 @@ pub(super) fn run<'g>(
         };
         outcomes.insert(goal.module.clone(), outcome);
     }
-    Gathered { outcomes, trees, newer, inputs }
+    Gathered { outcomes, trees, newer, inputs, built_on }
 }
 
 fn become_kept(

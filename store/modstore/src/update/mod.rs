@@ -19,6 +19,7 @@ mod context;
 mod inputs;
 mod carry_out;
 mod build_job;
+mod locked_builds;
 mod each;
 mod builds;
 mod kept;

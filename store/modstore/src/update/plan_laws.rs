@@ -314,6 +314,7 @@ fn each_goal(world: &World, mut law: impl FnMut(&Goal<'_>)) {
             build,
             keep,
             pin: None,
+            built: None,
             hold: None,
             cooldown: Duration::ZERO,
         });

@@ -13,7 +13,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use modstore_fetch::{AcquireError, BaseEntry, KnownFile, PackingError, write_pack};
+use modstore_fetch::{
+    AcquireError, BaseEntry, KnownFile, PackingError, write_pack, write_tree_pack,
+};
 use modstore_tier::Key;
 
 use self::parts::{Part, PartBytes, PublishRun};
@@ -21,8 +23,8 @@ use super::options::Options;
 use crate::{
     Context,
     acquire::open_base,
-    disk::{Disk, DiskError, StagingError},
-    model::{ArchiveSource, Binding, Declarations, ModuleName, causes},
+    disk::{Disk, DiskError, StagingError, read_manifest},
+    model::{ArchiveSource, Binding, Declarations, Digest, Lockfile, ModuleName, causes},
     parallel::in_parallel,
     tier::{PublishTo, Tiers},
 };
@@ -137,6 +139,8 @@ pub(crate) struct Publisher<'a> {
     pub(crate) tiers: &'a Tiers,
     pub(crate) declared: &'a Declarations,
     pub(crate) options: &'a Options,
+    /// The lock, which says what was built that other machines may take.
+    pub(crate) lock: Option<&'a Lockfile>,
     /// Whether only tiers that updates write to are meant.
     pub(crate) after_update: bool,
 }
@@ -242,12 +246,22 @@ impl Publisher<'_> {
                 large.check(self.context.cancel)?;
                 Ok(large.path.clone())
             }
+            PartBytes::Built(digest) => self.built(*digest, &own),
             PartBytes::Archive(archive) => self.archive(run, archive, &own),
         };
         let published = file.and_then(|file| self.give(&part.key, &file, wanting));
         // Others may need the room before the staging goes.
         let _ = disk.remove_file(&own);
         published
+    }
+
+    /// The pack of a tree that was built.
+    fn built(&self, digest: Digest, own: &Path) -> Result<PathBuf, NotPublished> {
+        let Context { disk, layout, cancel, .. } = self.context;
+        let manifest = read_manifest(layout, digest).ok_or(NotPublished::NoLists)?;
+        let root = layout.entry(digest);
+        write_file(disk, own, |to| write_tree_pack(&root, &manifest, to, cancel))?;
+        Ok(own.to_owned())
     }
 
     /// Gives the bytes of a file to the tiers.

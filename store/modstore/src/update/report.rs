@@ -10,7 +10,7 @@ use super::{
     plan::{Cooling, Decision, Deferred},
 };
 use crate::{
-    acquire::{NewerVersion, TreeFrom},
+    acquire::{BuiltBy, NewerVersion, TreeFrom},
     environment::SyncReport,
     model::{Attempt, Binding, Class, FailureCode, Generation, Hold, ModuleName, Stage},
     tier::TierCounts,
@@ -76,6 +76,8 @@ pub struct Updated {
     pub path: PathBuf,
     /// Where its tree was found; none for a linked directory.
     pub came_from: Option<TreeFrom>,
+    /// Who has built it, if that was now.
+    pub built_by: Option<BuiltBy>,
 }
 
 impl Updated {

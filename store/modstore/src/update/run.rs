@@ -75,7 +75,7 @@ pub(crate) fn update(
         })
         .collect();
     let told = options.told_by(declared);
-    let (Gathered { mut outcomes, trees, newer, inputs }, counts, transports) =
+    let (Gathered { mut outcomes, trees, newer, inputs, built_on }, counts, transports) =
         gather_all((context, &told, tiers), &state, &staging, goals, request)?;
     for (module, decision) in foregone(refused, undeclared(&state, declared, &meant)) {
         if let Some(outcome) = Outcome::of(decision, || None) {
@@ -99,7 +99,7 @@ pub(crate) fn update(
     try_out((context, &before), &environments, (&staging, &trees), &mut outcomes)?;
     let switch =
         Switch { context, retry: options.retry, state: &state, before: &before, declared, request };
-    let switched = switch.make(staging, trees, (outcomes, inputs))?;
+    let switched = switch.make(staging, (trees, built_on), (outcomes, inputs))?;
     let mut switched = follow((context, options.retry), &mut environments, &before, switched)?;
     let Counts { requests, connections, .. } = counts;
     let cost = Cost { requests, connections, acquiring, ..Cost::default() };

@@ -54,7 +54,8 @@ pub(super) fn report(
                 let warned = module.clone();
                 let came_from =
                     change.stats.from.or(is_entry(&change.to).then_some(TreeFrom::Store));
-                let updated = Updated { module, from: current, to: change.to, path, came_from };
+                let (from, to, built_by) = (current, change.to, change.stats.built);
+                let updated = Updated { module, from, to, path, came_from, built_by };
                 let text = updated.tag_warning();
                 report.warnings.extend(text.map(|text| Warning { module: warned, text }));
                 report.updated.push(updated);

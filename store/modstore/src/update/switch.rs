@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     Context,
-    commit::{BeginError, Change, State, Transaction, is_unfinished, now, shown},
+    commit::{BeginError, BuiltOn, Change, State, Transaction, is_unfinished, now, shown},
     declare,
     disk::{LockError, Staged, Staging, is_right, is_usable, is_whole, use_reserve},
     environment::SyncReport,
@@ -67,7 +67,7 @@ impl Switch<'_> {
     pub(super) fn make(
         &self,
         staging: LazyStaging<'_>,
-        trees: Trees,
+        built: (Trees, BuiltOn),
         (outcomes, inputs): (Outcomes, Inputs),
     ) -> Result<Switched, UpdateError> {
         let context = self.context;
@@ -92,7 +92,7 @@ impl Switch<'_> {
         if is_switching || releases || is_unfinished(context.layout, self.state) {
             let start = Instant::now();
             let staging = staging.into_inner()?;
-            let switched = self.commit((staging, trees), is_switching, input_notes, unchanged)?;
+            let switched = self.commit((staging, built), is_switching, input_notes, unchanged)?;
             return Ok(Switched { committing: start.elapsed(), ..switched });
         }
         let has_notes = !(unchanged.notes.is_empty() && unchanged.sightings.is_empty());
@@ -116,7 +116,7 @@ impl Switch<'_> {
     /// The transaction. Unless something `is_switching`, it only ends holds and finishes what a crash left.
     fn commit(
         &self,
-        (staging, trees): (Staging, Trees),
+        (staging, (trees, built_on)): (Staging, (Trees, BuiltOn)),
         is_switching: bool,
         mut inputs: InputNotes,
         so_far: Switched,
@@ -137,6 +137,7 @@ impl Switch<'_> {
             sightings,
             is_new: refetch,
             keeps_lock,
+            built_on,
             ..Change::default()
         };
         if is_switching {

@@ -31,7 +31,7 @@ impl Hints {
 
 /// A line of `modules.lock` as the binding it was made of.
 fn bound(locked: &Locked) -> Binding {
-    let Locked { source, origin, reference, revision, digest, subdirectory } = locked;
+    let Locked { source, origin, reference, revision, digest, subdirectory, built: _ } = locked;
     let fetched = origin.as_ref().zip(*revision).map(|(origin, revision)| Fetched {
         origin: origin.clone(),
         reference: reference.clone(),

@@ -76,6 +76,7 @@ pub(super) fn rebuild(
             salvage.exposed(),
             salvage.sightings(),
             salvage.inputs(),
+            salvage.built_on(),
         ]
         .concat(),
     };
@@ -183,7 +184,8 @@ impl Evidence<'_> {
             | Record::Unexposed { .. }
             | Record::Sighted { .. }
             | Record::Unsighted { .. }
-            | Record::Inputs { .. } => {}
+            | Record::Inputs { .. }
+            | Record::BuiltOn { .. } => {}
         }
     }
 

@@ -154,6 +154,14 @@ impl Salvage {
         })
     }
 
+    /// On which platform trees were built, as far as that is in a frame.
+    pub(super) fn built_on(&self) -> Vec<Record> {
+        self.last_of(|record| match record {
+            Record::BuiltOn { digest, key, .. } => Some(((digest, key), true)),
+            _ => None,
+        })
+    }
+
     /// The entries of the frames.
     pub(super) fn entries(&self) -> BTreeMap<Digest, EntryInfo> {
         let mut entries = BTreeMap::new();

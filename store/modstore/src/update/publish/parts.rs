@@ -17,8 +17,8 @@ use crate::{
     acquire::{Resolution, open_base, submodule_address},
     disk::{Staging, read_own},
     model::{
-        ArchiveSource, Binding, Digest, Fetched, GitTree, ModuleName, Origin, RemoteUrl, Revision,
-        Scheme, Source,
+        ArchiveSource, Binding, Bound, Digest, Fetched, GitTree, ModuleName, Origin, RemoteUrl,
+        Revision, Scheme, Source,
     },
 };
 
@@ -50,6 +50,8 @@ pub(super) enum PartBytes {
     Opened(Box<BaseEntry>),
     /// In a file of an entry.
     EntryContent(EntryContent),
+    /// This entry, which was built.
+    Built(Digest),
     /// In the archive.
     Archive(Box<ArchiveSource>),
 }
@@ -76,6 +78,30 @@ impl<'w> PublishRun<'w> {
     /// # Errors
     /// It is nothing that can be published, or its parts cannot be found.
     pub(super) fn parts(
+        &self,
+        module: &ModuleName,
+        binding: &Binding,
+    ) -> Result<Vec<Part>, NotPublished> {
+        let mut parts = self.parts_of_source(module, binding)?;
+        parts.extend(parts.first().and_then(|source| self.of_build(module, binding, source)));
+        Ok(parts)
+    }
+
+    /// What was built of a module, if the lock names it: nothing else says what a build makes.
+    fn of_build(&self, module: &ModuleName, binding: &Binding, source: &Part) -> Option<Part> {
+        let Bound::Built(built) = &binding.bound else { return None };
+        let locked = self.publisher.lock?.modules.get(module)?;
+        let is_named = locked.built.values().any(|locked| locked.digest == built.digest);
+        is_named.then(|| Part {
+            key: Key::tree(&built.digest.to_string()),
+            origin: source.origin.clone(),
+            is_private: source.is_private,
+            name: Some("what was built of it".to_owned()),
+            bytes: PartBytes::Built(built.digest),
+        })
+    }
+
+    fn parts_of_source(
         &self,
         module: &ModuleName,
         binding: &Binding,
