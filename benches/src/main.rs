@@ -287,6 +287,9 @@ impl Bench {
         if many.into_iter().any(|section| self.wants(section)) {
             self.many()?;
         }
+        if let (true, Some(modstore)) = (self.wants(Section::Tier), &self.modstore) {
+            self.thin_packs(modstore)?;
+        }
         if self.wants(Section::Large) {
             self.one_large()?;
         }
@@ -403,6 +406,16 @@ impl Bench {
             let everybody = self.git_and_ours(site);
             let (table, _) = fetch::compare(site, &everybody, &LARGE_AIMS, rounds, &say)?;
             print(&format!("\n### large: one repository of {files} files\n\n{table}"));
+            Ok(())
+        })
+    }
+
+    /// One large repository from a shared tier, whole and by thin packs.
+    fn thin_packs(&self, modstore: &Path) -> Result<(), Box<dyn Error>> {
+        let files = usize::try_from(self.arguments.large_files)?;
+        self.on(corpus::shape(1, files, 10, 1500), |site| {
+            let table = tier::thin(site, modstore, usize::from(self.arguments.runs).min(3))?;
+            print(&format!("\n### tier: one repository of {files} files, 10 changed\n\n{table}"));
             Ok(())
         })
     }

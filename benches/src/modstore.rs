@@ -65,6 +65,17 @@ impl Modstore {
             .map_err(|error| format!("{}: {error}", leader.display()))
     }
 
+    /// The lock of this store.
+    pub(crate) fn lock(&self) -> Result<Vec<u8>, String> {
+        fs::read(self.place.join("home/modules.lock")).map_err(|error| format!("the lock: {error}"))
+    }
+
+    /// Gives this store a lock to follow.
+    pub(crate) fn put_lock(&self, lock: &[u8]) -> Result<(), String> {
+        fs::write(self.place.join("home/modules.lock"), lock)
+            .map_err(|error| format!("the lock: {error}"))
+    }
+
     /// The same program, through git's own transport.
     pub(crate) fn through_git(binary: &Path, place: &Path, wanted: &[Wanted]) -> Self {
         let place = place.join("through-git");

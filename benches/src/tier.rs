@@ -76,6 +76,79 @@ pub(crate) fn measure(site: &Site<'_>, binary: &Path, runs: usize) -> Result<Str
     Ok(table(&walls) + &requests)
 }
 
+/// One large repository of which little changes: what a reader receives that has the commit before, beside one that has nothing.
+pub(crate) fn thin(site: &Site<'_>, binary: &Path, runs: usize) -> Result<String, String> {
+    let storage = SeaweedFs::start().ok_or("SeaweedFS is missing: tests/setup.sh installs it")?;
+    let log = RequestLog::to(storage.port());
+    let wire = FarWire::to(log.port(), ROUND_TRIP);
+    let tier = storage.url_by(wire.port(), "thin");
+    let wanted = site.corpus.wanted(site.server);
+    let ours = |name| Modstore::new(binary, &site.place.join("thin"), &wanted).called(name);
+    let publisher = ours("publisher").publishing(&tier);
+    all_at(site, Version::Base)?;
+    publisher.clear()?;
+    publisher.run(Step::Cold)?;
+    let (has_before, has_nothing) =
+        (ours("thin").locked_by(&publisher, &tier), ours("whole").locked_by(&publisher, &tier));
+    let before = publisher.lock()?;
+    all_at(site, Version::Next)?;
+    publisher.run(Step::One)?;
+    let mut read: [Vec<Received>; 2] = Default::default();
+    for _ in 0..runs {
+        has_nothing.clear()?;
+        read[0].push(Received::by(&has_nothing, &log, site)?);
+        // The lock it has is that of the commit before.
+        has_before.clear()?;
+        has_before.put_lock(&before)?;
+        has_before.run(Step::Cold)?;
+        has_before.take_lock()?;
+        read[1].push(Received::by(&has_before, &log, site)?);
+    }
+    Ok(thin_table(&read))
+}
+
+/// What one run of a reader received.
+struct Received {
+    seconds: f64,
+    bytes: u64,
+    requests: usize,
+}
+
+impl Received {
+    fn by(reader: &Modstore, log: &RequestLog, site: &Site<'_>) -> Result<Self, String> {
+        sync(site.place)?;
+        log.forget();
+        let begun = Instant::now();
+        reader.run(Step::One)?;
+        let seconds = begun.elapsed().as_secs_f64();
+        let bytes = reader.said().pointer("/tier/bytes").and_then(serde_json::Value::as_u64);
+        let bytes = bytes.ok_or("an update does not say what came from the tier")?;
+        Ok(Self { seconds, bytes, requests: log.heads().len() })
+    }
+}
+
+fn thin_table(read: &[Vec<Received>; 2]) -> String {
+    let whole = read[0].first().map_or(0, |it| it.bytes);
+    let mut table =
+        Table::new(1, &["reader", "ms, median [min..max]", "bytes", "requests", "× whole", "aim"]);
+    for (name, all, aim) in [
+        ("has nothing: the whole pack", &read[0], ""),
+        ("has the commit before: the thin pack", &read[1], "≤ 0.05"),
+    ] {
+        let Some(first) = all.first() else { continue };
+        let ratio = first.bytes as f64 / whole.max(1) as f64;
+        table.row(vec![
+            name.to_owned(),
+            milliseconds(Spread::of(all.iter().map(|it| it.seconds))),
+            first.bytes.to_string(),
+            first.requests.to_string(),
+            format!("{ratio:.5}"),
+            aim.to_owned(),
+        ]);
+    }
+    table.to_string()
+}
+
 /// One module moves, and is published; how many requests the reader makes then, and how many seconds it takes.
 fn one_changed(
     site: &Site<'_>,
