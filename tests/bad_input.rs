@@ -615,7 +615,7 @@ fn locked_without_a_lock_file_or_with_a_newer_one_or_a_garbled_one_is_refused() 
     let lock = home.path().join("modules.lock");
     home.run(&["update", "--locked"]).ok();
     for (text, words) in [
-        ("version = 2\n", "a newer modstore has written it"),
+        ("version = 3\n", "a newer modstore has written it"),
         ("version =", "line 1, column "),
         ("", "expected a `version`"),
     ] {

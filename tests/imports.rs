@@ -96,7 +96,9 @@ fn of_forty_clones_with_every_oddity_nothing_is_lost_and_no_server_is_asked() {
     // submodules, 38 corrupt, 39 at a commit.
     world.clone_of(32, &["--depth", "1"]);
     let main = world.home.scratch().join("main");
-    world.home.git(&world.home.scratch(), &["clone", "-q", &server_url(33), main.to_str().unwrap()]);
+    world
+        .home
+        .git(&world.home.scratch(), &["clone", "-q", &server_url(33), main.to_str().unwrap()]);
     world.home.git(
         &main,
         &["worktree", "add", "-q", "--track", "-b", "wt", at(33).to_str().unwrap(), "origin/main"],

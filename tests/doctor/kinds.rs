@@ -84,7 +84,7 @@ fn scripts_and_tests_beside_a_package_are_promised_by_no_distribution_and_never_
 }
 
 #[test]
-fn what_hides_a_part_of_a_namespace_is_named_and_its_command_mends_it() {
+fn what_hides_a_part_of_a_namespace_is_named_and_its_command_fixes_it() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     let tool =

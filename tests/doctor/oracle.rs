@@ -47,7 +47,7 @@ pub(crate) fn obey(world: &World, command: &str) {
 }
 
 #[test]
-fn a_directory_that_wins_over_an_editable_is_named_and_its_command_mends_it() {
+fn a_directory_that_wins_over_an_editable_is_named_and_its_command_fixes_it() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("venv");
     let settings = setuptools("shady", "[tool.setuptools]\npackages = [\"shady\", \"other\"]\n");

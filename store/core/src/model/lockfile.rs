@@ -323,7 +323,7 @@ inputs = "{two}"
             (format!("version = 1\n[modules.'a/b']\n{good}"), 2, 10, "the name of a module"),
             (format!("{module}{good}[modules.a.built.'a b']"), 5, 18, "a platform"),
             (format!("{module}{good}[modules.a.built.p]"), 5, 18, "expected a `digest`"),
-            (format!("{module}{good}{built}outputs = 1"), 8, 1, "did you mean `inputs`?"),
+            (format!("{module}{good}{built}input = 1"), 8, 1, "did you mean `inputs`?"),
             (format!("{module}{good}{built}read = ['/etc/x']"), 8, 8, "paths in the module"),
         ];
         for (text, line, column, message) in table {

@@ -147,7 +147,7 @@ mod tests {
             b"\0ld.so (Debian GLIBC 2.36-9+deb12u10) stable release version 2.36.\nCopyright";
         let glibc = libc_of("/lib64/ld-linux-x86-64.so.2", glibc);
         assert_eq!(glibc.as_deref(), Some("glibc-2.36"));
-        let musl = b"x\0musl libc\0Version %s\0001.2.3\0" as &[u8];
+        let musl = b"x\0musl libc\0Version %s\x001.2.3\0" as &[u8];
         assert_eq!(libc_of("/lib/ld-musl-x86_64.so.1", musl).as_deref(), Some("musl-1.2.3"));
         for (loader, bytes) in [("/lib/ld.so", "version 2"), ("/lib/ld-musl-x.so.1", "1.2")] {
             assert_eq!(libc_of(loader, bytes.as_bytes()), None, "{loader}");
