@@ -81,8 +81,7 @@ fn lock(layout: &Layout, state: &State) -> Option<Finding> {
 
 /// The lock of the current generation. What the file says of what was built elsewhere is only there.
 fn derived(layout: &Layout, state: &State) -> String {
-    let before = lock_there(layout);
-    lock_of(state.modules(), state.built_on(), before.as_ref()).print()
+    lock_of(state.modules(), state.built_on(), || lock_there(layout)).print()
 }
 
 /// Writes `modules.lock` as the current generation has it.

@@ -167,6 +167,11 @@ impl Record {
         }
     }
 
+    /// On which platform a tree was built under a key.
+    pub(super) fn built_on(((digest, key), platform): (&(Digest, Digest), &Platform)) -> Self {
+        Self::BuiltOn { digest: *digest, key: *key, platform: platform.clone() }
+    }
+
     /// That updates leave a module as it is; nothing, if they change it again.
     pub(super) fn hold(module: &ModuleName, hold: Option<&Hold>) -> Self {
         let module = module.clone();

@@ -1,6 +1,6 @@
 //! `modules.lock` of a state: derived, and written again after every transaction.
 
-use std::path::PathBuf;
+use std::{cell::LazyCell, path::PathBuf};
 
 use super::state::{BuiltOn, State};
 use crate::{
@@ -32,12 +32,15 @@ pub enum ProjectLockError {
 pub(crate) fn lock_of<'a>(
     modules: impl IntoIterator<Item = (&'a ModuleName, &'a Binding)>,
     built_on: &BuiltOn,
-    before: Option<&Lockfile>,
+    before: impl FnOnce() -> Option<Lockfile>,
 ) -> Lockfile {
+    // It is read only where something is built.
+    let before = LazyCell::new(before);
+    let earlier = |module| before.as_ref().and_then(|before| before.modules.get(module));
     let locked = |(module, binding): (&'a ModuleName, _)| {
         let mut locked = locked(binding, built_on)?;
-        if let Some(earlier) = before.and_then(|before| before.modules.get(module)) {
-            keep_built(&mut locked, earlier, binding, false);
+        if let Some(earlier) = is_built(binding).then(|| earlier(module)).flatten() {
+            keep_built(&mut locked, earlier, false);
         }
         Some((module.clone(), locked))
     };
@@ -61,7 +64,7 @@ pub(super) fn next_lock<'a>(
 ) -> Lockfile {
     let mut lock = match project_lock(layout) {
         Ok(Some(lock)) => lock,
-        _ => lock_of(after, built_on, lock_there(layout).as_ref()),
+        _ => lock_of(after, built_on, || lock_there(layout)),
     };
     changes.for_each(|(module, to)| relock(&mut lock, module, (to, built_on), true));
     lock
@@ -69,8 +72,7 @@ pub(super) fn next_lock<'a>(
 
 /// The lock that lies there, if it can be read: what it says of other machines is all that is taken of it.
 pub(crate) fn lock_there(layout: &Layout) -> Option<Lockfile> {
-    let bytes = read_linked_if_there(&layout.modules_lock()).ok().flatten()?;
-    Lockfile::parse(&String::from_utf8_lossy(&bytes)).ok()
+    read(layout).ok().flatten()
 }
 
 /// Makes the lock say of a module what it is bound to. `is_new`: whether it has just become that, so that what was built now
@@ -83,16 +85,16 @@ pub(crate) fn relock(
 ) {
     let now = to.and_then(|to| Some((to, locked(to, built_on)?)));
     let Some((binding, mut now)) = now else { return drop(lock.modules.remove(module)) };
-    if let Some(before) = lock.modules.get(module) {
-        keep_built(&mut now, before, binding, is_new);
+    if let Some(before) = lock.modules.get(module).filter(|_| is_built(binding)) {
+        keep_built(&mut now, before, is_new);
     }
     lock.modules.insert(module.clone(), now);
 }
 
 /// Keeps what was built on other platforms of the same source; and on this one, if it was of the same and is not `is_new`: two
 /// builds may differ, and then each machine that looks would write its own.
-fn keep_built(now: &mut Locked, before: &Locked, binding: &Binding, is_new: bool) {
-    if !matches!(binding.bound, Bound::Built(_)) || !now.is_same_source(before) {
+fn keep_built(now: &mut Locked, before: &Locked, is_new: bool) {
+    if !now.is_same_source(before) {
         return;
     }
     for (platform, earlier) in &before.built {
@@ -103,15 +105,20 @@ fn keep_built(now: &mut Locked, before: &Locked, binding: &Binding, is_new: bool
     }
 }
 
+const fn is_built(binding: &Binding) -> bool {
+    matches!(binding.bound, Bound::Built(_))
+}
+
 /// The `modules.lock` of a project, if this is one and has it.
 ///
 /// # Errors
 /// It is there and cannot be used.
 pub(crate) fn project_lock(layout: &Layout) -> Result<Option<Lockfile>, ProjectLockError> {
+    if layout.project().is_none() { Ok(None) } else { read(layout) }
+}
+
+fn read(layout: &Layout) -> Result<Option<Lockfile>, ProjectLockError> {
     let path = layout.modules_lock();
-    if layout.project().is_none() {
-        return Ok(None);
-    }
     let Some(bytes) = read_linked_if_there(&path)? else { return Ok(None) };
     let read = Lockfile::parse(&String::from_utf8_lossy(&bytes));
     read.map(Some).map_err(|source| ProjectLockError::Parse { path, source })

@@ -258,11 +258,7 @@ impl State {
             let (module, inputs) = (module.clone(), inputs.clone());
             Record::Inputs { module, inputs }
         }));
-        records.extend(self.built_on.iter().map(|((digest, key), platform)| Record::BuiltOn {
-            digest: *digest,
-            key: *key,
-            platform: platform.clone(),
-        }));
+        records.extend(self.built_on.iter().map(Record::built_on));
         records
     }
 

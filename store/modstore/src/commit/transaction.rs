@@ -461,12 +461,7 @@ impl Transaction {
         let new = self.change.built_on.iter().filter(|(of, platform)| {
             is_there(&of.0) && state.built_on().get(of) != Some(*platform)
         });
-        let new = new.map(|((digest, key), platform)| Record::BuiltOn {
-            digest: *digest,
-            key: *key,
-            platform: platform.clone(),
-        });
-        new.collect()
+        new.map(Record::built_on).collect()
     }
 
     /// The places of the links to modules that nothing is left of.

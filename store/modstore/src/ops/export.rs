@@ -94,7 +94,7 @@ impl Store {
         tier.only = vec![crate::model::OriginPattern::new("*")];
         let tiers = Tiers::open(context, &[tier]).map_err(|error| failed(error.into()))?;
         // What was built goes along as far as the lock of the closure names it.
-        let all = lock_of(modules.iter().copied(), state.built_on(), None);
+        let all = lock_of(modules.iter().copied(), state.built_on(), || None);
         let publisher = Publisher {
             context,
             tiers: &tiers,

@@ -64,8 +64,9 @@ impl<'a> Goal<'a> {
         // Who asks does not change what is locked, and earlier versions wrote no user into the lock.
         let is_same =
             |locked: &&Locked| locked.source.without_account() == self.source.without_account();
-        let built = locked.filter(is_same).zip(this_platform());
-        let built = built.and_then(|(locked, platform)| locked.built.get(platform));
+        // To find the platform out takes reading programs of the system.
+        let built = locked.filter(is_same).map(|it| &it.built).filter(|it| !it.is_empty());
+        let built = built.and_then(|built| built.get(this_platform()?));
         if self.source.locking() != Locking::Commit {
             return Ok(Self { built, ..self });
         }
