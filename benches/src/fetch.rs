@@ -13,7 +13,7 @@ use modstore_testbed::HttpServer;
 use crate::compare;
 use crate::contender::{Contender, Role, Step};
 use crate::corpus::{Corpus, Served, Version};
-use crate::measure::{Sample, Spread, sample};
+use crate::measure::{Sample, Spread, drop_pages, sample};
 use crate::report::{Table, Timing, mebibytes, middle, number, seconds};
 
 /// Where contenders meet: what is served, by whom, and the file system they work on.
@@ -21,6 +21,16 @@ pub(crate) struct Site<'a> {
     pub(crate) corpus: &'a Corpus,
     pub(crate) server: &'a HttpServer,
     pub(crate) place: &'a Path,
+    pub(crate) pages: Pages,
+}
+
+/// What the system has in memory of the files when a sample begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pages {
+    /// Whatever the steps before have left there.
+    Warm,
+    /// Nothing, neither of the contender's nor of the server's.
+    Cold,
 }
 
 /// What is measured, by step and contender.
@@ -96,7 +106,8 @@ fn one_step(
 ) {
     let count = contenders.len();
     for (at, contender) in contenders.iter().enumerate().cycle().skip(round % count).take(count) {
-        let measured = sample(site.server, site.place, || contender.run(step));
+        let pages = if site.pages == Pages::Cold { drop_pages() } else { Ok(()) };
+        let measured = pages.and_then(|()| sample(site.server, site.place, || contender.run(step)));
         match measured.and_then(|sample| check(site, &**contender, step).map(|()| sample)) {
             Ok(sample) => results.good.entry((step, at)).or_default().push(sample),
             Err(error) => results.failed.entry((step, at)).or_default().push(error),

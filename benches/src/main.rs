@@ -47,7 +47,7 @@ use modstore_testbed::{HttpServer, Mount};
 
 use crate::contender::{Contender, Step};
 use crate::corpus::{Corpus, Version};
-use crate::fetch::Site;
+use crate::fetch::{Pages, Site};
 use crate::git::{Git, Habit};
 use crate::local::Local;
 use crate::modstore::Modstore;
@@ -106,15 +106,46 @@ struct Arguments {
     /// Draw what `fetch` and `churn` took into this file.
     #[arg(long)]
     plot: Option<PathBuf>,
-    /// Work below this directory instead of on an ext4 of our own.
-    #[arg(long)]
+    /// Work below this directory instead of on a file system of our own.
+    #[arg(long, conflicts_with = "on")]
     place: Option<PathBuf>,
+    /// The kind of the file system of our own.
+    #[arg(long, value_enum, default_value_t = FileSystem::Ext4)]
+    on: FileSystem,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FileSystem {
+    Ext4,
+    Xfs,
+    Btrfs,
+}
+
+impl FileSystem {
+    fn mount(self) -> Option<Mount> {
+        match self {
+            Self::Ext4 => Mount::ext4(DISK_MIB),
+            Self::Xfs => Mount::xfs(DISK_MIB),
+            Self::Btrfs => Mount::btrfs(DISK_MIB),
+        }
+    }
+
+    /// As a report names it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Ext4 => "an ext4 with a journal on a loop device",
+            Self::Xfs => "an xfs on a loop device",
+            Self::Btrfs => "a btrfs on a loop device",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Section {
     /// Many modules: cold, nothing changed, 1 changed, 10 changed.
     Fetch,
+    /// The same as `fetch` with nothing in the page cache before each step.
+    ColdPages,
     /// 20 rounds in which a tenth moves, collected after each.
     Churn,
     /// Nothing changed, 40 ms away.
@@ -166,26 +197,26 @@ struct Bench {
 
 /// The file system that contenders work on.
 enum Ground {
-    Own(Mount),
+    Own(Mount, FileSystem),
     Given(PathBuf),
     Temporary(tempfile::TempDir),
 }
 
 impl Ground {
-    fn new(given: Option<&Path>) -> Result<Self, Box<dyn Error>> {
+    fn new(given: Option<&Path>, kind: FileSystem) -> Result<Self, Box<dyn Error>> {
         if let Some(given) = given {
             std::fs::create_dir_all(given)?;
             return Ok(Self::Given(given.canonicalize()?));
         }
-        match Mount::ext4(DISK_MIB) {
-            Some(mount) => Ok(Self::Own(mount)),
+        match kind.mount() {
+            Some(mount) => Ok(Self::Own(mount, kind)),
             None => Ok(Self::Temporary(tempfile::tempdir()?)),
         }
     }
 
     fn path(&self) -> PathBuf {
         match self {
-            Self::Own(mount) => mount.path(),
+            Self::Own(mount, _) => mount.path(),
             Self::Given(path) => path.clone(),
             Self::Temporary(dir) => dir.path().to_owned(),
         }
@@ -193,9 +224,9 @@ impl Ground {
 
     fn name(&self) -> &'static str {
         match self {
-            Self::Own(_) => "an ext4 with a journal on a loop device",
+            Self::Own(_, kind) => kind.name(),
             Self::Given(_) => "the directory given",
-            Self::Temporary(_) => "the temporary directory, for want of root to mount an ext4",
+            Self::Temporary(_) => "the temporary directory, for want of root to mount a file system",
         }
     }
 }
@@ -252,7 +283,8 @@ impl Bench {
             let named = &arguments.sections;
             named.is_empty() || named.iter().any(|section| among.contains(section))
         };
-        let peers = wanted(&[Section::Fetch, Section::Churn, Section::Far]);
+        let peers =
+            wanted(&[Section::Fetch, Section::ColdPages, Section::Churn, Section::Far]);
         let meets_sheldon = peers || wanted(&[Section::Network]);
         let wants_sheldon = !arguments.without_sheldon && meets_sheldon;
         let before = network::binary(arguments.before.as_ref())?;
@@ -261,7 +293,7 @@ impl Bench {
         let b3sum = wanted(&[Section::Verify])
             .then(|| or_say(verify::install_b3sum(&cargo, target)))
             .flatten();
-        let ground = Ground::new(arguments.place.as_deref())?;
+        let ground = Ground::new(arguments.place.as_deref(), arguments.on)?;
         let target = target.to_owned();
         Ok(Self { arguments, modstore, before, sheldon, prek, b3sum, target, ground })
     }
@@ -281,6 +313,7 @@ impl Bench {
         print(&machine::describe(&self.ground.path(), self.ground.name(), &programs));
         let many = [
             Section::Fetch,
+            Section::ColdPages,
             Section::Churn,
             Section::Far,
             Section::Network,
@@ -357,6 +390,9 @@ impl Bench {
                 print(&format!("\n### fetch: {modules} modules of {files} files\n\n{table}"));
                 bars.extend(more);
             }
+            if self.wants(Section::ColdPages) {
+                self.cold_pages(site)?;
+            }
             if self.wants(Section::Churn) {
                 let (table, more) = churn::run(site, &self.one_of_each(site), &say)?;
                 let rounds = churn::ROUNDS;
@@ -397,6 +433,17 @@ impl Bench {
         })
     }
 
+    /// The steps of `fetch`, before each of which the page cache is emptied.
+    fn cold_pages(&self, site: &Site<'_>) -> Result<(), String> {
+        say("nothing in the page cache");
+        let site = Site { pages: Pages::Cold, ..*site };
+        let steps = AIMS.map(|(step, _)| (step, ""));
+        let rounds = usize::from(self.arguments.runs).min(3);
+        let (table, _) = fetch::compare(&site, &self.one_of_each(&site), &steps, rounds, &say)?;
+        print(&format!("\n### cold-pages: the same, nothing in the page cache\n\n{table}"));
+        Ok(())
+    }
+
     fn network_programs<'b>(&'b self, modstore: &'b Path) -> network::Programs<'b> {
         let (before, sheldon) = (self.before.as_deref(), self.sheldon.as_deref());
         network::Programs { modstore, before, sheldon, target: &self.target }
@@ -435,7 +482,7 @@ impl Bench {
         let corpus = Corpus::build(root.path(), shape)?;
         let server = HttpServer::start(root.path());
         let place = self.ground.path();
-        Ok(work(&Site { corpus: &corpus, server: &server, place: &place })?)
+        Ok(work(&Site { corpus: &corpus, server: &server, place: &place, pages: Pages::Warm })?)
     }
 
     /// All contenders.

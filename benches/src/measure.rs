@@ -155,6 +155,14 @@ pub(crate) fn sync(place: &Path) -> Result<(), String> {
     return dir.sync_all().map_err(told);
 }
 
+/// Makes the system forget what it has in memory of all files, names and inodes; it needs root and Linux.
+pub(crate) fn drop_pages() -> Result<(), String> {
+    const SWITCH: &str = "/proc/sys/vm/drop_caches";
+    // What is not on the disk yet stays in memory.
+    rustix::fs::sync();
+    std::fs::write(SWITCH, "3").map_err(|error| format!("{SWITCH}: {error}"))
+}
+
 /// The middle, the least and the most of some values; `None` of none.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Spread {
