@@ -226,7 +226,9 @@ impl Ground {
         match self {
             Self::Own(_, kind) => kind.name(),
             Self::Given(_) => "the directory given",
-            Self::Temporary(_) => "the temporary directory, for want of root to mount a file system",
+            Self::Temporary(_) => {
+                "the temporary directory, for want of root to mount a file system"
+            }
         }
     }
 }
@@ -283,8 +285,7 @@ impl Bench {
             let named = &arguments.sections;
             named.is_empty() || named.iter().any(|section| among.contains(section))
         };
-        let peers =
-            wanted(&[Section::Fetch, Section::ColdPages, Section::Churn, Section::Far]);
+        let peers = wanted(&[Section::Fetch, Section::ColdPages, Section::Churn, Section::Far]);
         let meets_sheldon = peers || wanted(&[Section::Network]);
         let wants_sheldon = !arguments.without_sheldon && meets_sheldon;
         let before = network::binary(arguments.before.as_ref())?;
