@@ -22,9 +22,9 @@ const WORDS: [(&str, &[&str]); 27] = [
     ("Proxy Authentication", &["proxy"]),
     ("Host key verification failed", &["untrusted"]),
     // What git finds of a server that does not take a client's certificate is chance.
-    ("Send failure", &["untrusted", "authentication"]),
-    ("Recv failure", &["untrusted", "authentication"]),
-    ("getpeername() failed", &["untrusted", "authentication"]),
+    ("Send failure", &["connection", "untrusted", "authentication"]),
+    ("Recv failure", &["connection", "untrusted", "authentication"]),
+    ("getpeername() failed", &["connection", "untrusted", "authentication"]),
     ("certificate required", &["untrusted", "authentication"]),
     ("fatal alert", &["untrusted", "authentication"]),
     ("unknown ca", &["untrusted", "authentication"]),

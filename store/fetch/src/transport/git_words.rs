@@ -70,6 +70,7 @@ pub(crate) fn fault_from_git(said: &str, dropped: TransferError, moment: Moment)
         "closed",
         "too slow",
         "RPC failed",
+        NO_PACK,
     ]) {
         TransferError::Dropped { source: Some(cause()) }.into()
     } else if has(&NO_PROTOCOL) {
@@ -104,6 +105,9 @@ const DROPPED_BELOW_TLS: [&str; 9] = [
     "Broken pipe",
 ];
 
+/// What git says of a pack of a server of plain files that did not come, although the server's own list has it.
+const NO_PACK: &str = "Unable to get pack ";
+
 /// The status of HTTP in libcurl's words.
 fn status(said: &str) -> Option<u16> {
     let after = |text: &str| {
@@ -129,6 +133,11 @@ fn last_words(said: &str) -> String {
     let line = fatal.or_else(|| lines().find(|line| line.starts_with("error: ")));
     let line = line.or_else(|| lines().next_back()).unwrap_or_default();
     let text = line.trim_start_matches("fatal: ").trim_start_matches("error: ");
+    if text.starts_with(NO_PACK) {
+        // git names the file, and puts libcurl's words on a line of their own below it.
+        let why = lines().skip_while(|it| *it != line).nth(1);
+        return why.filter(|it| !it.starts_with("error: ")).unwrap_or(text).to_owned();
+    }
     match text.strip_prefix("unable to access ").and_then(|text| text.split_once("': ")) {
         Some((_, why)) => why.to_owned(),
         None => text.to_owned(),
@@ -215,6 +224,10 @@ mod tests {
             ),
             (
                 "fatal: unable to access 'https://h/': Send failure: Broken pipe",
+                FailureCode::Connection,
+            ),
+            (
+                "error: Unable to get pack file http://h/r.git/objects/pack/pack-1.pack\nCouldn't connect to server\nerror: Unable to find 1 under http://h/r.git",
                 FailureCode::Connection,
             ),
             (
