@@ -159,6 +159,12 @@ impl Cell {
             .contains(&self.way)
     }
 
+    /// Whether the server ends the connection for want of a certificate that it knows.
+    pub(crate) fn client_is_refused(&self) -> bool {
+        self.server == Server::HttpsKnownClients
+            && matches!(self.trust, Trust::Authority | Trust::OtherClient)
+    }
+
     fn trust_fails(&self) -> bool {
         use Trust::*;
         let unverified =
@@ -167,7 +173,7 @@ impl Cell {
             [Nothing, NoVerifyForOtherPort, NoVerifyForOtherUser, OtherAuthority, OtherClient];
         match self.server {
             Server::HttpsOtherName => !unverified.contains(&self.trust),
-            Server::HttpsKnownClients => matches!(self.trust, Authority | OtherClient),
+            Server::HttpsKnownClients => self.client_is_refused(),
             _ => never.contains(&self.trust),
         }
     }
