@@ -12,13 +12,14 @@ use std::{
 };
 
 use modstore_tier::{
-    AddressError, Found, Key, Objects, OpenError, Published, TierAddress, TierError, open,
+    AddressError, Content, Found, Key, Objects, OpenError, Published, TierAddress, TierError, open,
 };
 
 use super::{
     archives::Archives,
     configured::tier_options,
     counts::{Counting, TierCounts, one_more},
+    renewals::Renewals,
     trouble::Trouble,
 };
 use crate::{
@@ -67,6 +68,11 @@ struct Tier {
     /// What it had and is to be renewed, and how long its objects are, as far as this command has seen them.
     old: Mutex<HashSet<Key>>,
     lengths: Mutex<HashMap<Key, u64>>,
+    /// What this command has put there, and what could not be put, or asked for before that.
+    put: Mutex<HashSet<Key>>,
+    failed: Mutex<HashSet<Key>>,
+    /// When its objects were written, as far as this command has seen them, where they are to be renewed.
+    times: Mutex<HashMap<Key, SystemTime>>,
 }
 
 impl Tiers {
@@ -94,6 +100,9 @@ impl Tiers {
                 wrong: Mutex::default(),
                 old: Mutex::default(),
                 lengths: Mutex::default(),
+                put: Mutex::default(),
+                failed: Mutex::default(),
+                times: Mutex::default(),
             });
         }
         Ok(Self { tiers, counts: Counting::default(), archives: Archives::default() })
@@ -208,6 +217,20 @@ impl Tiers {
         self.tiers.iter().any(|tier| tier.settings.mode == TierMode::Write)
     }
 
+    /// Whether one of them, that updates write to, has objects that are to be renewed.
+    pub(crate) fn renew(&self) -> bool {
+        self.tiers.iter().any(Tier::is_renewed)
+    }
+
+    /// Adds when objects were written, as far as this command has seen them.
+    pub(crate) fn tell(&self, renewals: &mut Renewals) {
+        for tier in &self.tiers {
+            unlocked(&tier.times, |times| {
+                times.iter().for_each(|(key, written)| renewals.learn(&tier.name, key, *written));
+            });
+        }
+    }
+
     /// Keeps an archive that was received, if it may be published after this update. Then it is no longer at `archive`.
     pub(crate) fn keep_archive(&self, context: Context<'_>, sha256: [u8; 32], archive: &Path) {
         if self.publishes() {
@@ -238,6 +261,18 @@ impl Tier {
         SystemTime::now().duration_since(written).is_ok_and(|age| age > renew)
     }
 
+    fn is_renewed(&self) -> bool {
+        self.settings.mode == TierMode::Write && self.settings.renew.is_some()
+    }
+
+    /// Remembers when an object was written; now, where that is not known.
+    fn saw(&self, key: &Key, written: Option<SystemTime>) {
+        if self.settings.renew.is_some() {
+            let written = written.unwrap_or_else(SystemTime::now);
+            unlocked(&self.times, |times| times.insert(key.clone(), written));
+        }
+    }
+
     fn find(
         &self,
         all: &Tiers,
@@ -247,6 +282,7 @@ impl Tier {
     ) -> Option<Found> {
         match self.place.get(key, context.cancel) {
             Ok(Some(found)) => {
+                self.saw(key, found.written);
                 if self.is_old(found.written) {
                     unlocked(&self.old, |keys| keys.insert(key.clone()));
                 }
@@ -311,9 +347,13 @@ impl PublishTo<'_> {
     }
 
     /// Whether it does not have an object that is whole and young, as far as can be said without reading it. `None` when
-    /// it cannot be asked.
+    /// it cannot be asked, or was in vain.
     pub(crate) fn wants(&self, context: Context<'_>, key: &Key) -> Option<bool> {
-        if self.tier.trouble.is_given_up() {
+        if unlocked(&self.tier.put, |keys| keys.contains(key)) {
+            return Some(false);
+        }
+        let has_failed = unlocked(&self.tier.failed, |keys| keys.contains(key));
+        if has_failed || self.tier.trouble.is_given_up() {
             return None;
         }
         // This command has just asked for it: another question would cost a round trip, and a put asks by itself.
@@ -323,8 +363,9 @@ impl PublishTo<'_> {
         match self.tier.place.head(key, context.cancel) {
             Ok(found) => {
                 self.tier.trouble.answered();
-                if let Some((length, _)) = found {
+                if let Some((length, written)) = found {
                     self.has_length(key, length);
+                    self.tier.saw(key, written);
                 }
                 let is_old = found.is_some_and(|(_, written)| self.tier.is_old(written));
                 if is_old {
@@ -333,9 +374,25 @@ impl PublishTo<'_> {
                 Some(found.is_none() || is_old || self.tier.has_wrong(key))
             }
             Err(error) => {
-                self.failed(context, &error);
+                self.failed(context, key, &error);
                 None
             }
+        }
+    }
+
+    /// Whether an object is to be looked at, which may be old. If so: since when it may be, as far as that is known.
+    pub(crate) fn due(&self, renewals: &Renewals, key: &Key) -> Option<Option<SystemTime>> {
+        let renew = self.tier.settings.renew.filter(|_| self.tier.is_renewed())?;
+        let is_due = renewals.is_due(&self.tier.name, key, renew, SystemTime::now());
+        is_due.then(|| renewals.written(&self.tier.name, key))
+    }
+
+    /// Remembers that an object was looked at, unless it could not be.
+    pub(crate) fn was_looked_at(&self, key: &Key) {
+        let has_failed = unlocked(&self.tier.failed, |keys| keys.contains(key));
+        let is_seen = unlocked(&self.tier.times, |times| times.contains_key(key));
+        if !has_failed && !is_seen && !self.tier.trouble.is_given_up() {
+            self.tier.saw(key, None);
         }
     }
 
@@ -354,8 +411,8 @@ impl PublishTo<'_> {
         self.tier.settings.max_object
     }
 
-    /// Publishes a file. What is there and wrong, or old, is replaced.
-    pub(crate) fn put(&self, context: Context<'_>, key: &Key, content: &Path) -> bool {
+    /// Publishes bytes. What is there and wrong, or old, is replaced.
+    pub(crate) fn put(&self, context: Context<'_>, key: &Key, content: Content<'_>) -> bool {
         let is_old = unlocked(&self.tier.old, |keys| keys.contains(key));
         let replace = self.tier.has_wrong(key) || is_old;
         match self.tier.place.put(key, content, replace, context.cancel) {
@@ -363,14 +420,16 @@ impl PublishTo<'_> {
                 self.tier.trouble.answered();
                 if published == Published::Written {
                     one_more(&self.counts.published);
+                    self.tier.saw(key, None);
                 }
                 for keys in [&self.tier.missing, &self.tier.wrong, &self.tier.old] {
                     unlocked(keys, |keys| keys.remove(key));
                 }
+                unlocked(&self.tier.put, |keys| keys.insert(key.clone()));
                 true
             }
             Err(error) => {
-                self.failed(context, &error);
+                self.failed(context, key, &error);
                 false
             }
         }
@@ -381,7 +440,8 @@ impl PublishTo<'_> {
         one_more(&self.counts.deferred);
     }
 
-    fn failed(&self, context: Context<'_>, error: &TierError) {
+    fn failed(&self, context: Context<'_>, key: &Key, error: &TierError) {
+        unlocked(&self.tier.failed, |keys| keys.insert(key.clone()));
         if !matches!(error, TierError::Cancelled) {
             self.tier.note(self.counts, context, error);
         }
