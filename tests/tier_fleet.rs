@@ -79,6 +79,82 @@ fn twenty_readers_get_a_hundred_modules_each_while_git_is_down() {
 }
 
 #[test]
+fn a_tier_that_takes_nothing_holds_back_no_switch_and_costs_one_wait() {
+    let Some(storage) = SeaweedFs::start() else { return };
+    let world = World::new(40);
+    let log = RequestLog::changing(storage.port(), |head| {
+        if head.starts_with("PUT ") {
+            std::thread::sleep(Duration::from_secs(60));
+        }
+        None
+    });
+    let home = logged_in(world.home(), "ci");
+    let url = storage.url_by(log.port(), "team");
+    let text = format!("[[tier]]\nurl = \"{url}\"\nmode = \"write\"\nstall-timeout = \"4s\"\n");
+    std::fs::write(home.path().join("config.toml"), text).unwrap();
+    let begun = Instant::now();
+    let running = home.spawn(&["update", "--json"]);
+    while home.path().join("current").symlink_metadata().is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "the switch waits");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let switched = begun.elapsed();
+    let ran = running.wait().ok();
+    let took = begun.elapsed();
+    assert!(took > switched + Duration::from_secs(1), "{switched:?}, {took:?}");
+    assert!(took < switched + Duration::from_secs(15), "{switched:?}, {took:?}");
+    assert_eq!(sources(&ran.json()), vec!["git"; 40]);
+    assert_eq!(ran.json()["tier"]["published"], 0, "{ran:?}");
+    assert_eq!(ran.stderr.matches("shared tier").count(), 1, "{ran:?}");
+    assert!(log.count("PUT") <= 32, "{} requests", log.count("PUT"));
+    world.assert_all_as_git(&home);
+}
+
+#[test]
+fn of_publishers_that_fetch_the_same_at_once_one_writes_each_object() {
+    let Some(storage) = SeaweedFs::start() else { return };
+    let world = World::new(20);
+    let url = storage.url("team");
+    let homes: Vec<TestHome> = (0..3).map(|_| logged_in(world.home(), "ci")).collect();
+    let args = ["update", "--publish", "--tier", &url, "--json"];
+    let running: Vec<_> = homes.iter().map(|home| home.spawn(&args)).collect();
+    let published = running.into_iter().map(|running| {
+        let ran = running.wait().ok();
+        assert!(!ran.stderr.contains("shared tier"), "{ran:?}");
+        ran.json()["tier"]["published"].as_u64().unwrap()
+    });
+    assert_eq!(published.sum::<u64>(), 20);
+    let reader = logged_in(world.clone_of(&homes[0]), "reader");
+    let answer = run(&reader, &["update", "--locked", "--tier", &url, "--tier", "only"]);
+    assert_eq!(counts(&answer), [20, 0, 0, 0], "{answer}");
+    world.assert_all_as_git(&reader);
+}
+
+#[test]
+fn a_publisher_looks_at_what_it_does_not_read_at_32_modules_an_update_and_once() {
+    let Some(storage) = SeaweedFs::start() else { return };
+    let world = World::new(40);
+    let log = RequestLog::to(storage.port());
+    let home = logged_in(world.home(), "ci");
+    let url = storage.url_by(log.port(), "team");
+    let text = format!("[[tier]]\nurl = \"{url}\"\nmode = \"write\"\nrenew = \"15d\"\n");
+    std::fs::write(home.path().join("config.toml"), text).unwrap();
+    let asks = || {
+        log.forget();
+        let answer = run(&home, &["update"]);
+        (log.heads().len(), log.count("HEAD"), answer["tier"]["published"].as_u64().unwrap())
+    };
+    assert_eq!(asks(), (80, 0, 40));
+    assert_eq!(asks(), (0, 0, 0), "it has put them itself");
+    std::fs::remove_file(home.path().join("mirrors/host.git/renewals")).unwrap();
+    let asked = [asks(), asks(), asks()];
+    assert_eq!(asked, [(32, 32, 0), (8, 8, 0), (0, 0, 0)]);
+    std::fs::remove_file(home.path().join("mirrors/host.git/renewals")).unwrap();
+    run(&home, &["push"]);
+    assert_eq!(asks(), (0, 0, 0), "a push has looked at all of them");
+}
+
+#[test]
 fn a_directory_that_is_a_tier_is_one_on_a_static_server_too() {
     let world = World::new(6);
     let publisher = world.publisher();
