@@ -42,7 +42,7 @@ use crate::{
 };
 
 /// A longer pack is not kept as it came.
-const LONGEST_KEPT: usize = 8 << 20;
+const LONGEST_KEPT: usize = 4 << 20;
 
 /// Writes the tree of the commit of `tip` from the pack that `pack` is about to give, up to and including the pack's last
 /// byte; where the commit was asked for by a tag, the tag in the pack must lead to it. A pack too large for memory spills

@@ -70,7 +70,7 @@ impl Store {
         request: &UpdateRequest,
         (lock, tiers): (Option<&Lockfile>, &[TierSettings]),
     ) -> Result<UpdateReport, UpdateError> {
-        let tiers = Tiers::open(context, tiers)?;
+        let tiers = Tiers::open(context, tiers)?.listed_by_git(lock.is_none());
         let (tiers, options) = (&tiers, self.options());
         let publisher =
             Publisher { context, tiers, declared, options, lock: None, after_update: true };

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::SystemTime,
 };
@@ -50,9 +50,14 @@ pub(crate) enum Refusal<E> {
     Own(E),
 }
 
+/// Where a tier that is written to has none of so many commits in a row, git is asked for the next ones first.
+const ENOUGH_MISSES: u32 = 8;
+
 /// The tiers of one command: used from many threads.
 pub(crate) struct Tiers {
     tiers: Vec<Tier>,
+    /// Whether git has said which commits are wanted.
+    is_listed: bool,
     counts: Counting,
     archives: Archives,
 }
@@ -65,6 +70,9 @@ struct Tier {
     /// What it does not have, and what it has wrong, as far as this command has found out.
     missing: Mutex<HashSet<Key>>,
     wrong: Mutex<HashSet<Key>>,
+    /// How many objects in a row it did not have, and what it was not asked for because of that.
+    misses: AtomicU32,
+    skipped: Mutex<HashSet<Key>>,
     /// What it had and is to be renewed, and how long its objects are, as far as this command has seen them.
     old: Mutex<HashSet<Key>>,
     lengths: Mutex<HashMap<Key, u64>>,
@@ -98,6 +106,8 @@ impl Tiers {
                 trouble: Trouble::default(),
                 missing: Mutex::default(),
                 wrong: Mutex::default(),
+                misses: AtomicU32::default(),
+                skipped: Mutex::default(),
                 old: Mutex::default(),
                 lengths: Mutex::default(),
                 put: Mutex::default(),
@@ -105,7 +115,14 @@ impl Tiers {
                 times: Mutex::default(),
             });
         }
-        Ok(Self { tiers, counts: Counting::default(), archives: Archives::default() })
+        let (counts, archives) = (Counting::default(), Archives::default());
+        Ok(Self { tiers, is_listed: false, counts, archives })
+    }
+
+    /// The same for a command in which git says which commits are wanted, and not a lock: a tier that it publishes to is
+    /// likely not to have them.
+    pub(crate) fn listed_by_git(self, is_listed: bool) -> Self {
+        Self { is_listed, ..self }
     }
 
     /// What they came to so far.
@@ -165,6 +182,9 @@ impl Tiers {
     ) -> Result<Option<T>, E> {
         let mut is_missed = false;
         for tier in self.tiers.iter().filter(|tier| tier.may_be_asked(origin, key)) {
+            if self.skips(tier, origin, key) {
+                continue;
+            }
             let mut attempt = 0;
             while !context.cancel.is_cancelled() {
                 let Some(found) = tier.find(self, context, key, &mut is_missed) else { break };
@@ -173,6 +193,7 @@ impl Tiers {
                 match take(&mut body, &at, attempt) {
                     Ok(taken) => {
                         tier.trouble.answered();
+                        tier.misses.store(0, Ordering::Relaxed);
                         one_more(&self.counts.hits);
                         return Ok(Some(taken));
                     }
@@ -192,6 +213,17 @@ impl Tiers {
             one_more(&self.counts.misses);
         }
         Ok(None)
+    }
+
+    /// Whether the question is left to the put that follows: the pack comes from git, and is kept if the tier has none.
+    fn skips(&self, tier: &Tier, origin: &str, key: &Key) -> bool {
+        let has_nothing = tier.misses.load(Ordering::Relaxed) >= ENOUGH_MISSES;
+        let is_written = tier.settings.mode == TierMode::Write;
+        let skips = self.is_listed && has_nothing && is_written && !self.replace_git(origin);
+        if skips {
+            unlocked(&tier.skipped, |keys| keys.insert(key.clone()));
+        }
+        skips
     }
 
     /// The tiers that a module of this origin is published to; one that was fetched with a login, only where the tier's
@@ -290,6 +322,7 @@ impl Tier {
             }
             Ok(None) => {
                 self.trouble.answered();
+                self.misses.fetch_add(1, Ordering::Relaxed);
                 unlocked(&self.missing, |keys| keys.insert(key.clone()));
                 *is_missed = true;
                 None
@@ -356,8 +389,9 @@ impl PublishTo<'_> {
         if has_failed || self.tier.trouble.is_given_up() {
             return None;
         }
-        // This command has just asked for it: another question would cost a round trip, and a put asks by itself.
-        if unlocked(&self.tier.missing, |keys| keys.contains(key)) {
+        // This command has just asked for it, or need not: another question would cost a round trip, and a put asks by itself.
+        let is_known = |keys: &mut HashSet<Key>| keys.contains(key);
+        if [&self.tier.missing, &self.tier.skipped].iter().any(|keys| unlocked(keys, is_known)) {
             return Some(true);
         }
         match self.tier.place.head(key, context.cancel) {
@@ -421,8 +455,12 @@ impl PublishTo<'_> {
                 if published == Published::Written {
                     one_more(&self.counts.published);
                     self.tier.saw(key, None);
+                } else {
+                    // It has more than was thought.
+                    self.tier.misses.store(0, Ordering::Relaxed);
                 }
-                for keys in [&self.tier.missing, &self.tier.wrong, &self.tier.old] {
+                let Tier { missing, skipped, wrong, old, .. } = self.tier;
+                for keys in [missing, skipped, wrong, old] {
                     unlocked(keys, |keys| keys.remove(key));
                 }
                 unlocked(&self.tier.put, |keys| keys.insert(key.clone()));

@@ -10,6 +10,7 @@ use modstore_tier::Key;
 
 use super::{Publisher, parts::PublishRun};
 use crate::{
+    commit::lock_there,
     disk::StagingError,
     model::{Binding, ModuleName},
     tier::{PublishTo, Renewals},
@@ -34,7 +35,8 @@ impl Publisher<'_> {
         let due = self.due(modules, &renewals);
         if !due.is_empty() {
             let chosen: Vec<_> = due.iter().map(|due| due.module).collect();
-            self.publish(&chosen)?;
+            let lock = lock_there(self.context.layout);
+            Publisher { lock: lock.as_ref(), ..*self }.publish(&chosen)?;
         }
         // What cannot be published is not tried by each update.
         for Due { key, tiers, .. } in &due {
