@@ -270,8 +270,9 @@ mod tests {
         let (directory, key, cancel) = (first.directory(), Key::commit("ab12"), Cancel::new());
         assert_eq!(read(&directory, &key), None);
         assert_eq!(directory.head(&key, &cancel).unwrap(), None);
-        let put =
-            |content, replace| directory.put(&key, Path::into(content), replace, &cancel).unwrap();
+        let put = |content: &Path, replace| {
+            directory.put(&key, content.into(), replace, &cancel).unwrap()
+        };
         assert_eq!(put(&first.content, false), Published::Written);
         assert_eq!(put(&second.content, false), Published::AlreadyThere);
         assert_eq!(read(&directory, &key).unwrap(), "first");

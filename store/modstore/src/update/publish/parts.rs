@@ -143,7 +143,7 @@ impl<'w> PublishRun<'w> {
                     Some(Source::Archive(declared)) if declared.sha256 == archive.sha256 => {
                         declared
                     }
-                    _ => &*archive,
+                    _ => &archive,
                 }))
             }
             Some(Resolution::Directory(_)) | None => Err(NotPublished::Linked),
