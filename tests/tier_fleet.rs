@@ -18,7 +18,7 @@ use std::{
 };
 
 use modstore_testbed::{
-    Change, FarWire, Nginx, Random, RequestLog, ScriptedServer, SeaweedFs, TestHome,
+    Change, FarWire, Nginx, Random, RequestLog, ScriptedServer, SeaweedFs, TestHome, modules_toml,
 };
 use rustix::process::Signal;
 use world::{World, counts, run, sources};
@@ -41,9 +41,10 @@ fn twenty_readers_get_a_hundred_modules_each_while_git_is_down() {
     let publisher = logged_in(world.home(), "ci");
     let answer = run(&publisher, &["update", "--publish", "--tier", &url]);
     assert_eq!(answer["tier"]["published"], MODULES, "{answer}");
-    // It asks for each before git does, and puts what is missing without another question.
-    let requests = ["GET", "PUT", "HEAD"].map(|method| log.count(method));
-    assert_eq!((requests, log.heads().len()), ([MODULES, MODULES, 0], 2 * MODULES));
+    // It asks for some before git does, until it is clear that nothing is there, and puts all without another question.
+    let [asked, put, looked] = ["GET", "PUT", "HEAD"].map(|method| log.count(method));
+    assert!((8..MODULES / 2).contains(&asked), "{asked} questions");
+    assert_eq!((put, looked, log.heads().len()), (MODULES, 0, asked + MODULES));
     world.git.forget();
     log.forget();
     let readers: Vec<TestHome> =
@@ -76,6 +77,113 @@ fn twenty_readers_get_a_hundred_modules_each_while_git_is_down() {
     assert_eq!((log.count("GET"), log.heads().len()), (1, 1), "{:?}", log.heads());
     assert_eq!(world.git.stats().connections, 0);
     world.assert_all_as_git(&readers[0]);
+}
+
+#[test]
+fn a_tier_that_takes_nothing_holds_back_no_switch_and_costs_one_wait() {
+    let Some(storage) = SeaweedFs::start() else { return };
+    let world = World::new(40);
+    let log = RequestLog::changing(storage.port(), |head| {
+        if head.starts_with("PUT ") {
+            std::thread::sleep(Duration::from_secs(60));
+        }
+        None
+    });
+    let home = logged_in(world.home(), "ci");
+    let url = storage.url_by(log.port(), "team");
+    let text = format!("[[tier]]\nurl = \"{url}\"\nmode = \"write\"\nstall-timeout = \"4s\"\n");
+    std::fs::write(home.path().join("config.toml"), text).unwrap();
+    let begun = Instant::now();
+    let running = home.spawn(&["update", "--json"]);
+    while home.path().join("current").symlink_metadata().is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "the switch waits");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let switched = begun.elapsed();
+    let ran = running.wait().ok();
+    let took = begun.elapsed();
+    assert!(took > switched + Duration::from_secs(1), "{switched:?}, {took:?}");
+    assert!(took < switched + Duration::from_secs(15), "{switched:?}, {took:?}");
+    assert_eq!(sources(&ran.json()), vec!["git"; 40]);
+    assert_eq!(ran.json()["tier"]["published"], 0, "{ran:?}");
+    assert_eq!(ran.stderr.matches("shared tier").count(), 1, "{ran:?}");
+    assert!(log.count("PUT") <= 32, "{} requests", log.count("PUT"));
+    world.assert_all_as_git(&home);
+}
+
+#[test]
+fn of_publishers_that_fetch_the_same_at_once_one_writes_each_object() {
+    let Some(storage) = SeaweedFs::start() else { return };
+    let world = World::new(20);
+    let url = storage.url("team");
+    let homes: Vec<TestHome> = (0..3).map(|_| logged_in(world.home(), "ci")).collect();
+    let args = ["update", "--publish", "--tier", &url, "--json"];
+    let running: Vec<_> = homes.iter().map(|home| home.spawn(&args)).collect();
+    let published = running.into_iter().map(|running| {
+        let ran = running.wait().ok();
+        assert!(!ran.stderr.contains("shared tier"), "{ran:?}");
+        ran.json()["tier"]["published"].as_u64().unwrap()
+    });
+    assert_eq!(published.sum::<u64>(), 20);
+    let reader = logged_in(world.clone_of(&homes[0]), "reader");
+    let answer = run(&reader, &["update", "--locked", "--tier", &url, "--tier", "only"]);
+    assert_eq!(counts(&answer), [20, 0, 0, 0], "{answer}");
+    world.assert_all_as_git(&reader);
+}
+
+#[test]
+fn who_publishes_to_a_tier_that_turns_out_to_have_more_reads_it_again_and_overwrites_nothing() {
+    let Some(storage) = SeaweedFs::start() else { return };
+    let world = World::new(60);
+    let log = RequestLog::to(storage.port());
+    let url = storage.url_by(log.port(), "team");
+    let first = logged_in(world.home(), "ci");
+    // The half that an update comes to last.
+    let mut late: Vec<(&str, String)> =
+        world.repos.iter().map(|repo| (repo.name(), world.source(repo))).collect();
+    late.sort();
+    first.write_modules(&modules_toml(late.split_off(30)));
+    let answer = run(&first, &["update", "--publish", "--tier", &url]);
+    assert_eq!(answer["tier"]["published"], 30, "{answer}");
+    let second = logged_in(world.home(), "ci");
+    let answer = run(&second, &["update", "--publish", "--tier", &url]);
+    assert_eq!(answer["tier"]["published"], 30, "{answer}");
+    let [hits, misses, refused, errors] = counts(&answer);
+    assert!(hits > 0 && misses >= 8 && (refused, errors) == (0, 0), "{answer}");
+    world.assert_all_as_git(&second);
+    // By the lock the tier is asked for each, whatever it has.
+    let stranger = logged_in(world.clone_of(&second), "ci");
+    log.forget();
+    let empty = storage.url_by(log.port(), "empty");
+    let answer = run(&stranger, &["update", "--locked", "--publish", "--tier", &empty]);
+    assert_eq!(counts(&answer), [0, 60, 0, 0], "{answer}");
+    assert_eq!((log.count("GET"), log.count("PUT"), log.count("HEAD")), (60, 60, 0));
+}
+
+#[test]
+fn a_publisher_looks_at_what_it_does_not_read_at_32_modules_an_update_and_once() {
+    let Some(storage) = SeaweedFs::start() else { return };
+    let world = World::new(40);
+    let log = RequestLog::to(storage.port());
+    let home = logged_in(world.home(), "ci");
+    let url = storage.url_by(log.port(), "team");
+    let text = format!("[[tier]]\nurl = \"{url}\"\nmode = \"write\"\nrenew = \"15d\"\n");
+    std::fs::write(home.path().join("config.toml"), text).unwrap();
+    let asks = || {
+        log.forget();
+        let answer = run(&home, &["update"]);
+        (log.heads().len(), log.count("HEAD"), answer["tier"]["published"].as_u64().unwrap())
+    };
+    let (all, looks, published) = asks();
+    assert!((48..80).contains(&all), "{all} requests");
+    assert_eq!((looks, published), (0, 40));
+    assert_eq!(asks(), (0, 0, 0), "it has put them itself");
+    std::fs::remove_file(home.path().join("mirrors/host.git/renewals")).unwrap();
+    let asked = [asks(), asks(), asks()];
+    assert_eq!(asked, [(32, 32, 0), (8, 8, 0), (0, 0, 0)]);
+    std::fs::remove_file(home.path().join("mirrors/host.git/renewals")).unwrap();
+    run(&home, &["push"]);
+    assert_eq!(asks(), (0, 0, 0), "a push has looked at all of them");
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
 }
 
 fn put(place: &dyn Objects, key: &Key, bytes: &[u8]) -> Result<Published, TierError> {
-    place.put(key, file(bytes).path(), false, &Cancel::new())
+    place.put(key, bytes.into(), false, &Cancel::new())
 }
 
 fn read(place: &dyn Objects, key: &Key) -> io::Result<Option<Vec<u8>>> {
@@ -83,7 +83,7 @@ fn an_object_is_written_once_read_and_removed() {
     assert_eq!(length, content.len() as u64);
     assert!(written.unwrap().elapsed().unwrap_or_default() < Duration::from_secs(60));
     let other = file(b"another");
-    let replaced = place.put(&key, other.path(), true, &Cancel::new()).unwrap();
+    let replaced = place.put(&key, other.path().into(), true, &Cancel::new()).unwrap();
     assert_eq!(
         (replaced, &read(&*place, &key).unwrap().unwrap()[..]),
         (Published::Written, &b"another"[..])
@@ -209,7 +209,8 @@ fn of_writers_at_once_one_writes() {
         for _ in 0..16 {
             scope.spawn(|| {
                 start.wait();
-                let published = place.put(&key, content.path(), false, &Cancel::new()).unwrap();
+                let published =
+                    place.put(&key, content.path().into(), false, &Cancel::new()).unwrap();
                 written.fetch_add(usize::from(published == Published::Written), SeqCst);
             });
         }

@@ -31,5 +31,7 @@ mod ill;
 mod private;
 #[path = "tiers/export.rs"]
 mod export;
+#[path = "tiers/ahead.rs"]
+mod ahead;
 #[path = "tiers/publishers.rs"]
 mod publishers;

@@ -83,8 +83,8 @@ fn received(
     let memory = &MemoryBudget::new(4096, 1);
     let on_step = &|_: modstore::Step<'_>| {};
     let cancel = &modstore::Cancel::new();
-    let options =
-        UnpackOptions { base, folds: &|| Ok(pack.folds), limits, memory, on_step, cancel };
+    let (folds, keeps_pack) = (&|| Ok(pack.folds), true);
+    let options = UnpackOptions { base, folds, limits, keeps_pack, memory, on_step, cancel };
     let mut planted = None;
     let used = allocation_counter::measure(|| {
         let mut stream = BufReader::with_capacity(97, &*pack.bytes);

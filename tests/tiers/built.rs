@@ -431,3 +431,20 @@ fn each_of_several_outputs_comes_in_one_tree() {
     let answer = run(&reader, &["scan"]);
     assert_eq!((answer["committed"].clone(), built.starts()), (Value::Bool(false), 0), "{answer}");
 }
+
+#[test]
+fn what_was_built_is_renewed_with_what_it_was_built_of() {
+    let built = Built::new();
+    let home = built.publisher();
+    let object = built.object();
+    let truth = fs::read(&object).unwrap();
+    fs::remove_file(&object).unwrap();
+    let url = built.world.tier_url();
+    let text = format!("[[tier]]\nurl = \"{url}\"\nmode = \"write\"\nrenew = \"15d\"\n");
+    fs::write(home.path().join("config.toml"), text).unwrap();
+    let answer = run(&home, &["update"]);
+    assert_eq!(answer["tier"]["published"], 1, "{answer}");
+    assert_eq!(fs::read(&object).unwrap(), truth);
+    assert_eq!(run(&home, &["update"])["tier"]["published"], 0);
+    assert_eq!(built.starts(), 0);
+}

@@ -10,7 +10,7 @@ use modstore_testbed::{Change, Repo, TestHome};
 use crate::world::{World, object_of, objects, run};
 
 /// What `git index-pack --strict` says of a pack of one commit without its history.
-fn index_pack(pack: &Path, commit: &str) -> bool {
+pub(crate) fn index_pack(pack: &Path, commit: &str) -> bool {
     let place = tempfile::tempdir().unwrap();
     let git = |args: &[&str], stdin: Stdio| {
         let mut command = Command::new("git");

@@ -104,6 +104,8 @@ pub struct FetchedCommit {
     pub unread: u64,
     /// Bytes of packs received.
     pub received: u64,
+    /// The commit's pack as it was received, if it was to be kept and has the commit's own objects and no others.
+    pub pack: Option<Vec<u8>>,
 }
 
 /// Where a fetch writes, and what it may use.
@@ -120,6 +122,8 @@ pub struct Destination<'a> {
     pub part_of: Option<(&'a Path, &'a BStr)>,
     /// What a pack may cost.
     pub packs: PackLimits,
+    /// Whether the commit's pack is kept as the server gives it.
+    pub keeps_pack: bool,
     /// The memory of all fetches that run now.
     pub memory: &'a MemoryBudget,
     /// What the large files of a commit may cost.
@@ -281,6 +285,8 @@ pub fn commit_from_pack(
     // Of the very commit an entry would answer for the pack.
     let base = base.filter(|base| base.commit != commit);
     let base = base.map(BaseEntry::as_base).filter(base_is_usable);
+    // Whoever has it has it already.
+    let into = Destination { keeps_pack: false, ..into };
     let fetch = CommitFetch { commit, into, on_step, cancel };
     let spill = into.staging.fresh();
     let tip = Tip { commit, tag: None };
@@ -441,6 +447,7 @@ pub(crate) fn plant<'b, E: From<AcquireError>>(
         base,
         folds: &|| staging.folds_names(),
         limits: into.packs,
+        keeps_pack: into.keeps_pack,
         memory: into.memory,
         on_step,
         cancel,
@@ -524,6 +531,7 @@ impl PlantedCommit {
             files: (written.written, written.linked),
             unread: written.unread,
             received: written.received_bytes,
+            pack: written.pack,
         })
     }
 }

@@ -10,6 +10,7 @@
 use std::{
     collections::HashSet,
     io::{self, Read, Write},
+    path::Path,
 };
 
 use flate2::{Compression, write::ZlibEncoder};
@@ -27,6 +28,7 @@ use crate::{
     errors::PackError,
     fetched_commit::BaseEntry,
     pack::{Base, HashingReader, base_is_usable, root_in},
+    tree::WrittenTree,
 };
 
 /// Blobs of more bytes are read in pieces.
@@ -73,6 +75,29 @@ pub fn write_pack(
     pack.finish()
 }
 
+/// Whether a pack, in which all objects of this commit were found, has each of them once, and nothing else: then it is a pack as
+/// [`write_pack`] makes them, but for their order and how they are deflated.
+pub(crate) fn is_pack_of(
+    pack: &[u8],
+    commit: &ObjectId,
+    written: &WrittenTree,
+    root: &Path,
+) -> bool {
+    let base = Base::new(root.to_owned(), *commit, &written.manifest, &written.git);
+    let of_commit = written.commits.find(commit).filter(|object| {
+        root_in(commit, object).is_ok_and(|root| root == base.git.root) && base_is_usable(&base)
+    });
+    let (Some(object), Some(contents)) = (of_commit, PackedObjects::of(&base)) else {
+        return false;
+    };
+    let count = contents.count().and_then(|count| count.checked_add(1));
+    // A stream of zlib may be padded with empty blocks.
+    let bytes = contents.bytes(&base).saturating_add(object.len() as u64);
+    let most = bytes + bytes / 1000 + 64 * u64::from(count.unwrap_or_default()) + 32;
+    let says = pack.get(8..12).and_then(|count| Some(u32::from_be_bytes(count.try_into().ok()?)));
+    says == count && pack.len() as u64 <= most
+}
+
 /// The commit object of an entry whose trees can be made again.
 pub(crate) fn commit_object<'e>(
     entry: &'e BaseEntry,
@@ -100,10 +125,7 @@ pub fn is_longer_than(entry: &BaseEntry, bytes: u64) -> bool {
         return false;
     }
     let Some(contents) = PackedObjects::of(&base) else { return false };
-    let trees = contents.trees.iter().map(|(_, tree)| tree.len() as u64);
-    let pointer = |file| base.pointer_of(file).map(|pointer| pointer.len() as u64);
-    let blobs = contents.blobs.iter().map(|(_, file)| pointer(file).unwrap_or(file.size));
-    trees.chain(blobs).sum::<u64>() > bytes
+    contents.bytes(&base) > bytes
 }
 
 /// The objects of a commit's tree, each once, in the order in which a walk from the root comes by them.
@@ -124,6 +146,14 @@ impl<'b> PackedObjects<'b> {
     /// How many they are; none, if a pack cannot have so many.
     pub(crate) fn count(&self) -> Option<u32> {
         u32::try_from(self.trees.len() + self.blobs.len()).ok()
+    }
+
+    /// How many bytes they have, before they are deflated.
+    fn bytes(&self, base: &Base<'_>) -> u64 {
+        let trees = self.trees.iter().map(|(_, tree)| tree.len() as u64);
+        let pointer = |file| base.pointer_of(file).map(|pointer| pointer.len() as u64);
+        let blobs = self.blobs.iter().map(|(_, file)| pointer(file).unwrap_or(file.size));
+        trees.chain(blobs).sum()
     }
 
     /// Writes them, the root first.

@@ -86,7 +86,7 @@ impl TierCheck {
     }
 
     fn write(&mut self, place: &dyn Objects, probe: &TierProbe<'_>, cancel: &Cancel) {
-        match place.put(&probe.key, probe.content, false, cancel) {
+        match place.put(&probe.key, probe.content.into(), false, cancel) {
             Ok(_) => self.may_write = true,
             Err(error @ TierError::Refused { .. }) => {
                 return self.refuse(error, place, probe, cancel);
@@ -94,7 +94,7 @@ impl TierCheck {
             Err(error) => return self.troubles.push(error),
         }
         self.read_back(place, probe, probe.content, cancel);
-        match place.put(&probe.key, probe.other, false, cancel) {
+        match place.put(&probe.key, probe.other.into(), false, cancel) {
             Ok(published) => {
                 self.keeps_conditions = Some(published == Published::AlreadyThere);
                 let is_kept = published == Published::AlreadyThere;

@@ -19,7 +19,7 @@ use modstore_core::{
     disk::{Disk, DiskError, open_regular, random_name},
 };
 
-use crate::{Found, Key, Objects, Published, TierError, TierOptions};
+use crate::{Content, Found, Key, Objects, Published, TierError, TierOptions};
 
 /// Where objects are written before they have their key.
 const UNFINISHED: &str = "v1/.new";
@@ -106,11 +106,14 @@ impl Directory {
     }
 
     /// Writes a file under a name of its own, durably.
-    fn write_aside(&self, content: &Path) -> Result<PathBuf, DiskError> {
+    fn write_aside(&self, content: Content<'_>) -> Result<PathBuf, DiskError> {
         let unfinished = self.root.join(UNFINISHED);
         self.make_way(&unfinished)?;
         let aside = unfinished.join(random_name(&unfinished)?);
-        self.disk.copy_file(content, &aside)?;
+        match content {
+            Content::File(file) => self.disk.copy_file(file, &aside)?,
+            Content::Bytes(bytes) => self.disk.create_file(&aside, bytes)?,
+        }
         let readers = std::fs::metadata(&unfinished).map_or(0o400, |meta| meta.mode() & 0o444);
         self.disk.set_mode(&aside, readers | 0o400)?;
         self.disk.sync_file(&aside)?;
@@ -169,7 +172,7 @@ impl Objects for Directory {
     fn put(
         &self,
         key: &Key,
-        content: &Path,
+        content: Content<'_>,
         replace: bool,
         cancel: &Cancel,
     ) -> Result<Published, TierError> {
@@ -267,7 +270,9 @@ mod tests {
         let (directory, key, cancel) = (first.directory(), Key::commit("ab12"), Cancel::new());
         assert_eq!(read(&directory, &key), None);
         assert_eq!(directory.head(&key, &cancel).unwrap(), None);
-        let put = |content, replace| directory.put(&key, content, replace, &cancel).unwrap();
+        let put = |content: &Path, replace| {
+            directory.put(&key, content.into(), replace, &cancel).unwrap()
+        };
         assert_eq!(put(&first.content, false), Published::Written);
         assert_eq!(put(&second.content, false), Published::AlreadyThere);
         assert_eq!(read(&directory, &key).unwrap(), "first");
@@ -284,7 +289,7 @@ mod tests {
         let place = place("text");
         std::fs::set_permissions(&place.root, std::fs::Permissions::from_mode(0o2770)).unwrap();
         let key = Key::commit("ab12");
-        place.directory().put(&key, &place.content, false, &Cancel::new()).unwrap();
+        place.directory().put(&key, place.content.as_path().into(), false, &Cancel::new()).unwrap();
         let mode = |path: PathBuf| std::fs::metadata(path).unwrap().mode() & 0o777;
         assert_eq!(mode(place.root.join("v1/git/sha1/ab")), 0o770);
         assert_eq!(mode(place.root.join(key.as_str())), 0o440);
@@ -298,7 +303,7 @@ mod tests {
         let directory = place.directory();
         for error in [
             directory.get(&key, &cancel).map(drop).unwrap_err(),
-            directory.put(&key, &place.content, false, &cancel).unwrap_err(),
+            directory.put(&key, place.content.as_path().into(), false, &cancel).unwrap_err(),
         ] {
             assert!(matches!(error, TierError::Unreachable { .. }), "{error}");
         }
@@ -306,7 +311,7 @@ mod tests {
         let directory = Directory::new(place.root.clone(), &options);
         assert_eq!(read(&directory, &key), None);
         assert_eq!(
-            directory.put(&key, &place.content, false, &cancel).unwrap(),
+            directory.put(&key, place.content.as_path().into(), false, &cancel).unwrap(),
             Published::Written
         );
         assert_eq!(read(&directory, &key).unwrap(), "text");
@@ -316,7 +321,7 @@ mod tests {
     fn what_is_too_long_or_no_file_is_not_read() {
         let place = place("text");
         let (key, cancel) = (Key::commit("ab12"), Cancel::new());
-        place.directory().put(&key, &place.content, false, &cancel).unwrap();
+        place.directory().put(&key, place.content.as_path().into(), false, &cancel).unwrap();
         let options = TierOptions { max_object: 3, ..TierOptions::default() };
         let error = Directory::new(place.root.clone(), &options).get(&key, &cancel);
         assert!(matches!(error.map(drop), Err(TierError::TooLong { most: 3, .. })));
@@ -336,7 +341,7 @@ mod tests {
             file.set_modified(SystemTime::now() - Duration::from_hours(age)).unwrap();
         }
         let key = Key::commit("ab12");
-        place.directory().put(&key, &place.content, false, &Cancel::new()).unwrap();
+        place.directory().put(&key, place.content.as_path().into(), false, &Cancel::new()).unwrap();
         let left: Vec<_> = std::fs::read_dir(&unfinished).unwrap().collect();
         assert_eq!(left.len(), 1);
         assert!(unfinished.join("young").exists());
@@ -361,13 +366,16 @@ mod tests {
                 let (place, old) = (place("the new object"), place("the old object"));
                 let (key, cancel) = (Key::commit("ab12"), Cancel::new());
                 if replace {
-                    place.directory().put(&key, &old.content, false, &cancel).unwrap();
+                    place
+                        .directory()
+                        .put(&key, old.content.as_path().into(), false, &cancel)
+                        .unwrap();
                 }
                 let disk = Disk::observed(Arc::new(DiesAfter(steps.into())));
                 let options = TierOptions { disk, ..TierOptions::default() };
                 let done = Directory::new(place.root.clone(), &options).put(
                     &key,
-                    &place.content,
+                    place.content.as_path().into(),
                     replace,
                     &cancel,
                 );
@@ -378,7 +386,7 @@ mod tests {
                     "{steps}"
                 );
                 // Another writer is not held up by what is left.
-                place.directory().put(&key, &place.content, true, &cancel).unwrap();
+                place.directory().put(&key, place.content.as_path().into(), true, &cancel).unwrap();
                 assert_eq!(read(&place.directory(), &key).as_deref(), Some("the new object"));
                 if done.is_ok() {
                     assert!(steps >= 5, "{steps} steps");
@@ -392,7 +400,7 @@ mod tests {
     fn a_reader_stops_when_the_command_does() {
         let place = place("text");
         let (key, cancel) = (Key::commit("ab12"), Cancel::new());
-        place.directory().put(&key, &place.content, false, &cancel).unwrap();
+        place.directory().put(&key, place.content.as_path().into(), false, &cancel).unwrap();
         let mut found = place.directory().get(&key, &cancel).unwrap().unwrap();
         cancel.cancel();
         assert!(found.bytes.read(&mut [0; 8]).is_err());

@@ -18,6 +18,6 @@ pub use address::{AddressError, TierAddress};
 pub use check::{TierCheck, TierProbe, check};
 pub use error::TierError;
 pub use key::Key;
-pub use objects::{Found, Objects, Observed, Published};
+pub use objects::{Content, Found, Objects, Observed, Published};
 pub use open::{OpenError, open};
 pub use options::TierOptions;

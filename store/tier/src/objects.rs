@@ -16,6 +16,27 @@ pub struct Found {
     pub written: Option<SystemTime>,
 }
 
+/// The bytes that an object is to have.
+#[derive(Clone, Copy)]
+pub enum Content<'c> {
+    /// Those of this file.
+    File(&'c Path),
+    /// These.
+    Bytes(&'c [u8]),
+}
+
+impl<'c> From<&'c Path> for Content<'c> {
+    fn from(file: &'c Path) -> Self {
+        Self::File(file)
+    }
+}
+
+impl<'c> From<&'c [u8]> for Content<'c> {
+    fn from(bytes: &'c [u8]) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
 /// What publishing found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Published {
@@ -52,7 +73,7 @@ pub trait Objects: Send + Sync {
         cancel: &Cancel,
     ) -> Result<Option<(u64, Option<SystemTime>)>, TierError>;
 
-    /// Gives an object the bytes of the file at `content`. With `replace`, an object that is there is written again, which makes
+    /// Gives an object these bytes. With `replace`, an object that is there is written again, which makes
     /// it young; else it is kept, where the place can promise that.
     ///
     /// # Errors
@@ -60,7 +81,7 @@ pub trait Objects: Send + Sync {
     fn put(
         &self,
         key: &Key,
-        content: &Path,
+        content: Content<'_>,
         replace: bool,
         cancel: &Cancel,
     ) -> Result<Published, TierError>;

@@ -275,6 +275,12 @@ impl Layout {
         self.home.join("mirrors")
     }
 
+    /// When objects of shared tiers were last written, as far as is known. A cache.
+    #[must_use]
+    pub fn renewals(&self) -> PathBuf {
+        self.mirrors().join("host.git/renewals")
+    }
+
     /// Private trees being filled, each with a lock beside it.
     #[must_use]
     pub fn staging(&self) -> PathBuf {

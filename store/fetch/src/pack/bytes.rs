@@ -38,6 +38,8 @@ pub(crate) struct PackBytes {
     path: PathBuf,
     /// The sum of all bytes, of a pack that is to be kept.
     sum: Option<gix::hash::Hasher>,
+    /// Whether who has this may ask for the whole pack.
+    is_asked_for: bool,
 }
 
 impl PackBytes {
@@ -52,7 +54,13 @@ impl PackBytes {
             spill: None,
             path: path.to_owned(),
             sum: None,
+            is_asked_for: false,
         }
+    }
+
+    /// The same, of which [`into_pack`](Self::into_pack) gives the whole.
+    pub(crate) fn asked_for(self) -> PackBytes {
+        PackBytes { is_asked_for: true, ..self }
     }
 
     /// Keeps all of it in `file`, which is empty and lies at `path`, and adds it up.
@@ -80,7 +88,9 @@ impl PackBytes {
 
     /// Ends a pack whose last 20 bytes are still to come: they must be its sum.
     pub(crate) fn finish(&mut self, checksum: &[u8; 20]) -> Result<(), PackError> {
-        let Some(sum) = self.sum.take() else { return Ok(()) };
+        let Some(sum) = self.sum.take() else {
+            return if self.is_asked_for { self.push(checksum) } else { Ok(()) };
+        };
         let at = self.spilled + self.tail.len() as u64;
         let found =
             sum.try_finalize().map_err(|error| PackError::corrupt(at, error.to_string()))?;
@@ -89,6 +99,24 @@ impl PackBytes {
         }
         self.push(checksum)?;
         self.write_tail().map_err(|source| self.spill_error(source))
+    }
+
+    /// The pack from its first byte to its last, if it was asked for, is all in memory with no more bytes than this, and is
+    /// the one that its sum says.
+    pub(crate) fn into_pack(self, most: usize) -> Option<Vec<u8>> {
+        let length = self.chunks.iter().map(Vec::len).sum::<usize>() + self.tail.len();
+        if !self.is_asked_for || self.spill.is_some() || length > most {
+            return None;
+        }
+        let pack = match self.chunks.is_empty() {
+            true => self.tail,
+            false => [self.chunks.concat(), self.tail].concat(),
+        };
+        let (content, checksum) = pack.split_at_checked(pack.len().checked_sub(20)?)?;
+        let mut sum = gix::hash::hasher(gix::hash::Kind::Sha1);
+        sum.update(content);
+        let is_right = sum.try_finalize().is_ok_and(|found| found.as_slice() == checksum);
+        is_right.then_some(pack)
     }
 
     fn put_tail_away(&mut self) -> Result<(), PackError> {

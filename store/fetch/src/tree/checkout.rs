@@ -72,6 +72,8 @@ pub struct WrittenTree {
     pub written_bytes: u64,
     /// Bytes received from the stream, 0 when there was none.
     pub received_bytes: u64,
+    /// The pack as it was received, if it was asked for and has the objects of the commit, each once, and no others.
+    pub pack: Option<Vec<u8>>,
 }
 
 /// A file added to the tree; `number` counts them.
@@ -411,6 +413,7 @@ impl<'a> Checkout<'a> {
             collisions,
             written_bytes: self.written_bytes.into_inner(),
             received_bytes: 0,
+            pack: None,
         })
     }
 

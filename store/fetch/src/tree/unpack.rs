@@ -37,8 +37,12 @@ use crate::{
     errors::PackError,
     limits::PackLimits,
     pack::{Allowance, FindObject, PackBytes, PackObjects, find_checked},
+    pack_of_entry::is_pack_of,
     protocol::Tip,
 };
+
+/// A longer pack is not kept as it came.
+const LONGEST_KEPT: usize = 4 << 20;
 
 /// Writes the tree of the commit of `tip` from the pack that `pack` is about to give, up to and including the pack's last
 /// byte; where the commit was asked for by a tag, the tag in the pack must lead to it. A pack too large for memory spills
@@ -54,9 +58,15 @@ pub fn unpack_into(
     options: &UnpackOptions<'_>,
 ) -> Result<WrittenTree, PackError> {
     let bytes = PackBytes::new(options.memory, spill);
-    let wanted = WantedRoot::Commit(tip.into());
+    // What is left out of a thin pack is no part of what was received.
+    let is_kept = options.keeps_pack && options.base.is_none();
+    let bytes = if is_kept { bytes.asked_for() } else { bytes };
+    let tip = tip.into();
+    let wanted = WantedRoot::Commit(tip);
     let (written, _) = receive_tree(pack, wanted, writer, (bytes, spill), options, None)?;
-    Ok(written)
+    let pack = written.pack.as_deref();
+    let is_exact = pack.is_some_and(|pack| is_pack_of(pack, &tip.commit, &written, writer.root()));
+    Ok(WrittenTree { pack: written.pack.filter(|_| is_exact), ..written })
 }
 
 /// Writes the first tree that the pack gives, whichever it is: who asked for it compares what has come of it with what it should
@@ -165,7 +175,8 @@ fn receive_tree(
     let commits = commits.unwrap_or_default();
     drop(objects);
     let tree = checkout.finish(root, extras, options.folds)?;
-    Ok((WrittenTree { commits, received_bytes: length, ..tree }, known))
+    let pack = bytes.into_pack(LONGEST_KEPT);
+    Ok((WrittenTree { commits, received_bytes: length, pack, ..tree }, known))
 }
 
 /// The commit itself, which an earlier pack may have brought.

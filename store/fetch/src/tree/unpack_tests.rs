@@ -20,6 +20,7 @@ use gix::{
 use modstore_core::{
     Cancel,
     disk::{Disk, FoldsNames, Planting},
+    events::Step,
     model::{Class, FileKind, GitTree, Manifest},
 };
 use modstore_testbed::{Delta, PackWriter, Random, commit_object, deflate, object_id, tree_object};
@@ -142,7 +143,8 @@ impl Store {
         let limits = self.limits;
         let folds: &FoldsNames<'_> = if self.folds { &|| Ok(true) } else { &|| Ok(false) };
         let memory = self.memory.get_or_init(|| MemoryBudget::new(limits.memory, 1));
-        UnpackOptions { base, folds, limits, memory, on_step: &|_| {}, cancel: &self.cancel }
+        let (keeps_pack, on_step, cancel) = (true, &|_: Step<'_>| {}, &self.cancel);
+        UnpackOptions { base, folds, limits, keeps_pack, memory, on_step, cancel }
     }
 
     fn writer(&self, name: &str) -> Planting {
@@ -608,6 +610,57 @@ fn a_cancelled_reception_ends() {
     let options = store.options(None);
     let error = unpack_into(&mut pack.as_slice(), commit, &writer, &store.path("s"), &options);
     assert!(matches!(error, Err(PackError::Cancelled)));
+}
+
+#[test]
+fn a_pack_is_kept_as_it_came_if_it_is_the_commits_own_and_nothing_else() {
+    let (rich, of_rich) = rich();
+    let (repo, commit, small) = small();
+    let whole = rich.pack(of_rich, None, &["--delta-base-offset"]);
+    for (pack, commit) in [(&small, commit), (&whole, of_rich)] {
+        let store = Store::new();
+        let kept = store.plant("entry", pack, commit, None).unwrap().pack;
+        assert!(kept.as_ref() == Some(pack));
+        // It is enough for anybody who has nothing.
+        let again = store.plant("again", &kept.unwrap(), commit, None).unwrap();
+        assert!(again.pack.as_ref() == Some(pack));
+    }
+    // A thin one is of no use to others.
+    let store = Store::new();
+    let planted = store.plant("entry", &small, commit, None).unwrap();
+    let next = changed_once(&repo);
+    let base = store.base("entry", commit, &planted);
+    let thin = repo.pack(next, Some(commit), &[]);
+    assert_eq!(store.plant("next", &thin, next, Some(&base)).unwrap().pack, None);
+    // Nor is one with a tag, whose tree would come without it too.
+    repo.git(&["tag", "-a", "-m", "x", "named"], b"");
+    let revs = format!("{}\n", repo.id("named"));
+    let pack = repo.git(&["pack-objects", "--stdout", "--revs", "-q"], revs.as_bytes());
+    assert_eq!(store.plant("tagged", &pack, next, None).unwrap().pack, None);
+}
+
+#[test]
+fn what_a_server_adds_to_a_pack_is_not_kept() {
+    let root = tree_object(&[("100644", b"a", blob_id(b"wanted"))]);
+    let of = |others: &[(Kind, &[u8])]| pack_of(&root, others);
+    let (exact, commit) = of(&[(Kind::Blob, b"wanted")]);
+    let kept = |pack: &[u8]| Store::new().plant("entry", pack, commit, None).unwrap().pack;
+    assert!(kept(&exact).is_some());
+    assert_eq!(kept(&of(&[(Kind::Blob, b"wanted"), (Kind::Blob, b"secret")]).0), None);
+    assert_eq!(kept(&of(&[(Kind::Blob, b"wanted"), (Kind::Blob, b"wanted")]).0), None);
+    // Bytes between those of an object that say nothing.
+    let mut padded = PackWriter::new();
+    padded.add(Kind::Tree, &root);
+    padded.add(Kind::Commit, &commit_object(object_id(Kind::Tree, &root)));
+    let mut stream = vec![0x78, 0x01];
+    stream.extend([0x00, 0x00, 0x00, 0xff, 0xff].repeat(200));
+    stream.extend(deflate(b"wanted").get(2..).unwrap());
+    padded.add_deflated(Kind::Blob, 6, &stream);
+    assert_eq!(kept(&padded.finish()), None);
+    // A sum that is that of other bytes: the objects are proven, and git would not take the pack.
+    let mut flipped = exact;
+    *flipped.last_mut().unwrap() ^= 1;
+    assert_eq!(kept(&flipped), None);
 }
 
 #[test]

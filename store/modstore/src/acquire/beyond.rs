@@ -44,6 +44,7 @@ pub(super) fn complete(
             built: None,
             from: None,
         },
+        pack: fetched.pack.filter(|_| from == TreeFrom::Git),
         from,
     })
 }

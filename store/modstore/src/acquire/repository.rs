@@ -21,6 +21,7 @@ use crate::{
     disk::Layout,
     events::{Event, Events, Step},
     model::{Fetched, ModuleName, Origin, RefName, Revision},
+    tier::Tiers,
 };
 
 /// What each of these names means; all fail alike when the repository cannot be asked. `modules` are those that want
@@ -258,6 +259,7 @@ pub(super) fn destination<'d>(
         staging,
         part_of,
         packs: sources.settings.packs,
+        keeps_pack: part_of.is_none() && sources.tiers.is_some_and(Tiers::publishes),
         memory: sources.memory(),
         lfs: sources.settings.lfs,
         objects: &sources.objects,

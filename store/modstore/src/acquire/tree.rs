@@ -34,6 +34,8 @@ pub(crate) struct AcquiredTree {
     pub(crate) stats: FetchStats,
     /// Which place had it.
     pub(crate) from: TreeFrom,
+    /// The commit's own pack, if git has just given it and it may be published.
+    pub(crate) pack: Option<Vec<u8>>,
 }
 
 /// Where a tree was found.

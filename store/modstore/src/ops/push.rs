@@ -8,7 +8,7 @@ use crate::{
     disk::StagingError,
     events::Events,
     model::{Binding, ModuleName},
-    tier::{TierCounts, TierSetupError, Tiers},
+    tier::{Renewals, TierCounts, TierSetupError, Tiers},
     update::{NotPublished, Publication, Publisher, UpdateError, unknown},
 };
 
@@ -99,6 +99,7 @@ impl Store {
             }
         }
         publisher.publish_thin(&modules, &state)?;
+        publisher.remember_renewals(Renewals::read(self.layout()));
         report.tier = tiers.counts();
         Ok(report)
     }

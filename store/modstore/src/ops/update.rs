@@ -13,8 +13,8 @@ use crate::{
     project::{report_strangers, settle_lock},
     tier::Tiers,
     update::{
-        self, Done, NotPublished, Options, Outdated, Publication, Publisher, UpdateError,
-        UpdateReport, UpdateRequest, Updated,
+        self, Ahead, Done, Environments, NotPublished, Outdated, Publication, Publisher,
+        UpdateError, UpdateReport, UpdateRequest, Updated,
     },
 };
 
@@ -70,18 +70,31 @@ impl Store {
         request: &UpdateRequest,
         (lock, tiers): (Option<&Lockfile>, &[TierSettings]),
     ) -> Result<UpdateReport, UpdateError> {
-        let tiers = Tiers::open(context, tiers)?;
-        let store = (context, &tiers);
-        let Done { mut report, after } =
-            update::update(store, self.options(), state, declared, lock, request)?;
-        match lock.filter(|_| request.locked) {
-            None => settle_lock(context, declared, &report)?,
-            Some(lock) if self.layout().project().is_some() => {
-                report_strangers(context, declared, lock);
+        let tiers = Tiers::open(context, tiers)?.listed_by_git(lock.is_none());
+        let (tiers, options) = (&tiers, self.options());
+        let publisher =
+            Publisher { context, tiers, declared, options, lock: None, after_update: true };
+        let ahead = goes_ahead(publisher, request).then(|| Ahead::new(publisher));
+        // What no update changes is renewed too.
+        let before = tiers.renew().then(|| state.clone());
+        let (mut report, after) = Ahead::during(ahead.as_ref(), |ahead| {
+            let store = (context, tiers, ahead);
+            let Done { report, after } =
+                update::update(store, options, state, declared, lock, request)?;
+            match lock.filter(|_| request.locked) {
+                None => settle_lock(context, declared, &report)?,
+                Some(lock) if self.layout().project().is_some() => {
+                    report_strangers(context, declared, lock);
+                }
+                Some(_) => {}
             }
-            Some(_) => {}
-        }
-        publish((context, &tiers), declared, self.options(), (&report, after.as_ref()));
+            publish(publisher, ahead, (&report, after.as_ref()));
+            if let Some(state) = before.as_ref().map(|before| after.as_ref().unwrap_or(before)) {
+                // Where there is no place to write packs, the next update renews.
+                let _ = publisher.renew(state.modules());
+            }
+            Ok::<_, UpdateError>((report, after))
+        })?;
         report.tier = Some(tiers.counts()).filter(|_| !tiers.is_empty());
         self.sweep_briefly(context, after.as_ref());
         Ok(report)
@@ -110,14 +123,21 @@ impl Store {
     }
 }
 
+/// Whether packs are published while others are fetched: where a module that is fetched cannot fail any more for what others
+/// come to.
+fn goes_ahead(publisher: Publisher<'_>, request: &UpdateRequest) -> bool {
+    let Publisher { context, tiers, .. } = publisher;
+    tiers.publishes() && !request.all_or_nothing && Environments::are_none(context)
+}
+
 /// Publishes what an update has made current, to tiers that updates write to, and what they have that is old or wrong. What
 /// goes wrong is reported and changes nothing.
 fn publish(
-    (context, tiers): (Context<'_>, &Tiers),
-    declared: &Declarations,
-    options: &Options,
+    publisher: Publisher<'_>,
+    ahead: Option<&Ahead<'_>>,
     (report, after): (&UpdateReport, Option<&State>),
 ) {
+    let Publisher { context, tiers, .. } = publisher;
     let is_built = |updated: &Updated| updated.built_by == Some(BuiltBy::ThisMachine);
     let is_meant = |updated: &&Updated| match updated.came_from {
         _ if is_built(updated) => true,
@@ -131,9 +151,10 @@ fn publish(
     if changed.is_empty() || !report.committed || !tiers.publishes() {
         return;
     }
+    // What went ahead is not asked for again.
+    ahead.into_iter().for_each(Ahead::finish);
     let lock = lock_there(context.layout);
-    let lock = lock.as_ref();
-    let publisher = Publisher { context, tiers, declared, options, lock, after_update: true };
+    let publisher = Publisher { lock: lock.as_ref(), ..publisher };
     let notice = |text: &str| context.events.happened(Event::Notice { text });
     match publisher.publish(&changed) {
         Err(error) => notice(&format!("nothing was published: {}", causes(&error).join(": "))),

@@ -7,6 +7,7 @@ mod configured;
 mod counts;
 mod trouble;
 mod archives;
+mod renewals;
 mod tiers;
 
 /// Of a commit whose pack has more bytes than this there may be a thin pack too. For a shorter one it is not worth the question: a
@@ -15,5 +16,6 @@ pub(crate) const LONG_PACK: u64 = 1 << 20;
 
 pub use configured::{TierConfigError, configured_tiers, tier_options};
 pub use counts::TierCounts;
+pub(crate) use renewals::Renewals;
 pub use tiers::TierSetupError;
 pub(crate) use tiers::{PublishTo, Refusal, Tiers};

@@ -6,19 +6,20 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU32, AtomicU64, Ordering},
     },
     time::SystemTime,
 };
 
 use modstore_tier::{
-    AddressError, Found, Key, Objects, OpenError, Published, TierAddress, TierError, open,
+    AddressError, Content, Found, Key, Objects, OpenError, Published, TierAddress, TierError, open,
 };
 
 use super::{
     archives::Archives,
     configured::tier_options,
     counts::{Counting, TierCounts, one_more},
+    renewals::Renewals,
     trouble::Trouble,
 };
 use crate::{
@@ -49,9 +50,14 @@ pub(crate) enum Refusal<E> {
     Own(E),
 }
 
+/// Where a tier that is written to has none of so many commits in a row, git is asked for the next ones first.
+const ENOUGH_MISSES: u32 = 8;
+
 /// The tiers of one command: used from many threads.
 pub(crate) struct Tiers {
     tiers: Vec<Tier>,
+    /// Whether git has said which commits are wanted.
+    is_listed: bool,
     counts: Counting,
     archives: Archives,
 }
@@ -64,9 +70,17 @@ struct Tier {
     /// What it does not have, and what it has wrong, as far as this command has found out.
     missing: Mutex<HashSet<Key>>,
     wrong: Mutex<HashSet<Key>>,
+    /// How many objects in a row it did not have, and what it was not asked for because of that.
+    misses: AtomicU32,
+    skipped: Mutex<HashSet<Key>>,
     /// What it had and is to be renewed, and how long its objects are, as far as this command has seen them.
     old: Mutex<HashSet<Key>>,
     lengths: Mutex<HashMap<Key, u64>>,
+    /// What this command has put there, and what could not be put, or asked for before that.
+    put: Mutex<HashSet<Key>>,
+    failed: Mutex<HashSet<Key>>,
+    /// When its objects were written, as far as this command has seen them, where they are to be renewed.
+    times: Mutex<HashMap<Key, SystemTime>>,
 }
 
 impl Tiers {
@@ -92,11 +106,23 @@ impl Tiers {
                 trouble: Trouble::default(),
                 missing: Mutex::default(),
                 wrong: Mutex::default(),
+                misses: AtomicU32::default(),
+                skipped: Mutex::default(),
                 old: Mutex::default(),
                 lengths: Mutex::default(),
+                put: Mutex::default(),
+                failed: Mutex::default(),
+                times: Mutex::default(),
             });
         }
-        Ok(Self { tiers, counts: Counting::default(), archives: Archives::default() })
+        let (counts, archives) = (Counting::default(), Archives::default());
+        Ok(Self { tiers, is_listed: false, counts, archives })
+    }
+
+    /// The same for a command in which git says which commits are wanted, and not a lock: a tier that it publishes to is
+    /// likely not to have them.
+    pub(crate) fn listed_by_git(self, is_listed: bool) -> Self {
+        Self { is_listed, ..self }
     }
 
     /// What they came to so far.
@@ -156,6 +182,9 @@ impl Tiers {
     ) -> Result<Option<T>, E> {
         let mut is_missed = false;
         for tier in self.tiers.iter().filter(|tier| tier.may_be_asked(origin, key)) {
+            if self.skips(tier, origin, key) {
+                continue;
+            }
             let mut attempt = 0;
             while !context.cancel.is_cancelled() {
                 let Some(found) = tier.find(self, context, key, &mut is_missed) else { break };
@@ -164,6 +193,7 @@ impl Tiers {
                 match take(&mut body, &at, attempt) {
                     Ok(taken) => {
                         tier.trouble.answered();
+                        tier.misses.store(0, Ordering::Relaxed);
                         one_more(&self.counts.hits);
                         return Ok(Some(taken));
                     }
@@ -183,6 +213,17 @@ impl Tiers {
             one_more(&self.counts.misses);
         }
         Ok(None)
+    }
+
+    /// Whether the question is left to the put that follows: the pack comes from git, and is kept if the tier has none.
+    fn skips(&self, tier: &Tier, origin: &str, key: &Key) -> bool {
+        let has_nothing = tier.misses.load(Ordering::Relaxed) >= ENOUGH_MISSES;
+        let is_written = tier.settings.mode == TierMode::Write;
+        let skips = self.is_listed && has_nothing && is_written && !self.replace_git(origin);
+        if skips {
+            unlocked(&tier.skipped, |keys| keys.insert(key.clone()));
+        }
+        skips
     }
 
     /// The tiers that a module of this origin is published to; one that was fetched with a login, only where the tier's
@@ -206,6 +247,20 @@ impl Tiers {
     /// Whether any of them is published to after an update.
     pub(crate) fn publishes(&self) -> bool {
         self.tiers.iter().any(|tier| tier.settings.mode == TierMode::Write)
+    }
+
+    /// Whether one of them, that updates write to, has objects that are to be renewed.
+    pub(crate) fn renew(&self) -> bool {
+        self.tiers.iter().any(Tier::is_renewed)
+    }
+
+    /// Adds when objects were written, as far as this command has seen them.
+    pub(crate) fn tell(&self, renewals: &mut Renewals) {
+        for tier in &self.tiers {
+            unlocked(&tier.times, |times| {
+                times.iter().for_each(|(key, written)| renewals.learn(&tier.name, key, *written));
+            });
+        }
     }
 
     /// Keeps an archive that was received, if it may be published after this update. Then it is no longer at `archive`.
@@ -238,6 +293,18 @@ impl Tier {
         SystemTime::now().duration_since(written).is_ok_and(|age| age > renew)
     }
 
+    fn is_renewed(&self) -> bool {
+        self.settings.mode == TierMode::Write && self.settings.renew.is_some()
+    }
+
+    /// Remembers when an object was written; now, where that is not known.
+    fn saw(&self, key: &Key, written: Option<SystemTime>) {
+        if self.settings.renew.is_some() {
+            let written = written.unwrap_or_else(SystemTime::now);
+            unlocked(&self.times, |times| times.insert(key.clone(), written));
+        }
+    }
+
     fn find(
         &self,
         all: &Tiers,
@@ -247,6 +314,7 @@ impl Tier {
     ) -> Option<Found> {
         match self.place.get(key, context.cancel) {
             Ok(Some(found)) => {
+                self.saw(key, found.written);
                 if self.is_old(found.written) {
                     unlocked(&self.old, |keys| keys.insert(key.clone()));
                 }
@@ -254,6 +322,7 @@ impl Tier {
             }
             Ok(None) => {
                 self.trouble.answered();
+                self.misses.fetch_add(1, Ordering::Relaxed);
                 unlocked(&self.missing, |keys| keys.insert(key.clone()));
                 *is_missed = true;
                 None
@@ -311,20 +380,26 @@ impl PublishTo<'_> {
     }
 
     /// Whether it does not have an object that is whole and young, as far as can be said without reading it. `None` when
-    /// it cannot be asked.
+    /// it cannot be asked, or was in vain.
     pub(crate) fn wants(&self, context: Context<'_>, key: &Key) -> Option<bool> {
-        if self.tier.trouble.is_given_up() {
+        if unlocked(&self.tier.put, |keys| keys.contains(key)) {
+            return Some(false);
+        }
+        let has_failed = unlocked(&self.tier.failed, |keys| keys.contains(key));
+        if has_failed || self.tier.trouble.is_given_up() {
             return None;
         }
-        // This command has just asked for it: another question would cost a round trip, and a put asks by itself.
-        if unlocked(&self.tier.missing, |keys| keys.contains(key)) {
+        // This command has just asked for it, or need not: another question would cost a round trip, and a put asks by itself.
+        let is_known = |keys: &mut HashSet<Key>| keys.contains(key);
+        if [&self.tier.missing, &self.tier.skipped].iter().any(|keys| unlocked(keys, is_known)) {
             return Some(true);
         }
         match self.tier.place.head(key, context.cancel) {
             Ok(found) => {
                 self.tier.trouble.answered();
-                if let Some((length, _)) = found {
+                if let Some((length, written)) = found {
                     self.has_length(key, length);
+                    self.tier.saw(key, written);
                 }
                 let is_old = found.is_some_and(|(_, written)| self.tier.is_old(written));
                 if is_old {
@@ -333,9 +408,25 @@ impl PublishTo<'_> {
                 Some(found.is_none() || is_old || self.tier.has_wrong(key))
             }
             Err(error) => {
-                self.failed(context, &error);
+                self.failed(context, key, &error);
                 None
             }
+        }
+    }
+
+    /// Whether an object is to be looked at, which may be old. If so: since when it may be, as far as that is known.
+    pub(crate) fn due(&self, renewals: &Renewals, key: &Key) -> Option<Option<SystemTime>> {
+        let renew = self.tier.settings.renew.filter(|_| self.tier.is_renewed())?;
+        let is_due = renewals.is_due(&self.tier.name, key, renew, SystemTime::now());
+        is_due.then(|| renewals.written(&self.tier.name, key))
+    }
+
+    /// Remembers that an object was looked at, unless it could not be.
+    pub(crate) fn was_looked_at(&self, key: &Key) {
+        let has_failed = unlocked(&self.tier.failed, |keys| keys.contains(key));
+        let is_seen = unlocked(&self.tier.times, |times| times.contains_key(key));
+        if !has_failed && !is_seen && !self.tier.trouble.is_given_up() {
+            self.tier.saw(key, None);
         }
     }
 
@@ -354,8 +445,8 @@ impl PublishTo<'_> {
         self.tier.settings.max_object
     }
 
-    /// Publishes a file. What is there and wrong, or old, is replaced.
-    pub(crate) fn put(&self, context: Context<'_>, key: &Key, content: &Path) -> bool {
+    /// Publishes bytes. What is there and wrong, or old, is replaced.
+    pub(crate) fn put(&self, context: Context<'_>, key: &Key, content: Content<'_>) -> bool {
         let is_old = unlocked(&self.tier.old, |keys| keys.contains(key));
         let replace = self.tier.has_wrong(key) || is_old;
         match self.tier.place.put(key, content, replace, context.cancel) {
@@ -363,14 +454,20 @@ impl PublishTo<'_> {
                 self.tier.trouble.answered();
                 if published == Published::Written {
                     one_more(&self.counts.published);
+                    self.tier.saw(key, None);
+                } else {
+                    // It has more than was thought.
+                    self.tier.misses.store(0, Ordering::Relaxed);
                 }
-                for keys in [&self.tier.missing, &self.tier.wrong, &self.tier.old] {
+                let Tier { missing, skipped, wrong, old, .. } = self.tier;
+                for keys in [missing, skipped, wrong, old] {
                     unlocked(keys, |keys| keys.remove(key));
                 }
+                unlocked(&self.tier.put, |keys| keys.insert(key.clone()));
                 true
             }
             Err(error) => {
-                self.failed(context, &error);
+                self.failed(context, key, &error);
                 false
             }
         }
@@ -381,7 +478,8 @@ impl PublishTo<'_> {
         one_more(&self.counts.deferred);
     }
 
-    fn failed(&self, context: Context<'_>, error: &TierError) {
+    fn failed(&self, context: Context<'_>, key: &Key, error: &TierError) {
+        unlocked(&self.tier.failed, |keys| keys.insert(key.clone()));
         if !matches!(error, TierError::Cancelled) {
             self.tier.note(self.counts, context, error);
         }

@@ -208,10 +208,31 @@ fn fetch_one(
         let outcome = bind(context, goal, resolution, &mut acquired);
         gathered.outcomes.insert(goal.module.clone(), outcome);
     }
-    if let Acquired::Tree(tree) = acquired
-        && let Some(staged) = tree.staged
-    {
+    let Acquired::Tree(tree) = acquired else { return };
+    if let Some(pack) = tree.pack {
+        publish_ahead(context, wishes, &gathered.outcomes, pack);
+    }
+    if let Some(staged) = tree.staged {
         add_tree(context.store.disk, &mut gathered.trees, staged);
+    }
+}
+
+/// Publishes the pack that wishes have come by, if one of them is to be what was wished for and has nothing before it that can
+/// fail.
+fn publish_ahead(
+    context: &UpdateContext<'_>,
+    wishes: &[Wish<'_>],
+    outcomes: &Outcomes,
+    pack: Vec<u8>,
+) {
+    let is_done = |(goal, _): &&Wish<'_>| {
+        let is_changed = matches!(outcomes.get(goal.module), Some(Outcome::Changed(_)));
+        is_changed && goal.build.is_none() && goal.keep.is_empty()
+    };
+    let done = wishes.iter().find(is_done);
+    let done = done.and_then(|(goal, resolution)| Some((goal, resolution.commit()?)));
+    if let (Some(ahead), Some((goal, commit))) = (context.ahead, done) {
+        ahead.offer(commit, goal.source.repository(), context.sources.network(), pack);
     }
 }
 

@@ -8,6 +8,7 @@ use super::{
     goal::Goal,
     options::{Options, Retry, RetryPolicy},
     plan::{Situation, Survey},
+    publish::Ahead,
 };
 use crate::{
     Context,
@@ -37,6 +38,8 @@ pub(super) struct UpdateContext<'a> {
     pub(super) now: u64,
     /// Makes the staging when it is first needed.
     pub(super) claim: &'a (dyn Fn() -> Result<&'a Staging, StagingError> + Sync + 'a),
+    /// What is fetched and can be published at once.
+    pub(super) ahead: Option<&'a Ahead<'a>>,
 }
 
 impl<'a> UpdateContext<'a> {
@@ -58,12 +61,13 @@ impl<'a> UpdateContext<'a> {
             refetch,
             now: now(),
             claim,
+            ahead: None,
         }
     }
 
-    /// The same, with shared tiers.
-    pub(super) fn tiered(self, tiers: &'a Tiers) -> Self {
-        Self { sources: self.sources.tiered(tiers), ..self }
+    /// The same, with shared tiers, and what is published to them while others are fetched.
+    pub(super) fn tiered(self, tiers: &'a Tiers, ahead: Option<&'a Ahead<'a>>) -> Self {
+        Self { sources: self.sources.tiered(tiers), ahead, ..self }
     }
 
     /// The same, with the repositories of clones.

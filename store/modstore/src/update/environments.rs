@@ -80,6 +80,11 @@ impl Environments {
         Ok(Self { held })
     }
 
+    /// Whether no environment follows the store, so that none can keep it from changing.
+    pub(crate) fn are_none(context: Context<'_>) -> bool {
+        Registration::all(context.layout).is_ok_and(|all| all.is_empty())
+    }
+
     /// As [`hold`](Self::hold), if there is anything to do: something is about to change, or an environment does not
     /// have what is current. Otherwise nothing is locked and nothing started.
     ///

@@ -48,6 +48,6 @@ pub(crate) use bind::{bind, unbind};
 pub(crate) use environments::{Environments, give_back};
 pub(crate) use error::unknown;
 pub(crate) use outdated::outdated;
-pub(crate) use publish::{Publisher, write_file};
+pub(crate) use publish::{Ahead, Publisher, write_file};
 pub(crate) use run::{Done, update};
 pub(crate) use transact::{begin, commit_if_changed};

@@ -2,10 +2,14 @@
 //! and each archive, as what they are.
 //!
 //! After the switch, and with no lock held: an entry never changes, and one that a sweep takes away meanwhile is not
-//! published. Trouble with a tier never changes what an update came to.
+//! published. What git has given as a whole goes ahead of the others, as it came (`ahead`). Trouble with a tier never changes what an update came to.
 
+mod ahead;
 mod parts;
+mod renewal;
 mod thin;
+
+pub(crate) use ahead::Ahead;
 
 use std::{
     fs::OpenOptions,
@@ -16,14 +20,14 @@ use std::{
 use modstore_fetch::{
     AcquireError, BaseEntry, KnownFile, PackingError, write_pack, write_tree_pack,
 };
-use modstore_tier::Key;
+use modstore_tier::{Content, Key};
 
 use self::parts::{Part, PartBytes, PublishRun};
 use super::options::Options;
 use crate::{
     Context,
     acquire::open_base,
-    disk::{Disk, DiskError, StagingError, read_manifest},
+    disk::{Disk, DiskError, Staging, StagingError, read_manifest},
     model::{ArchiveSource, Binding, Declarations, Digest, Lockfile, ModuleName, causes},
     parallel::in_parallel,
     tier::{PublishTo, Tiers},
@@ -154,9 +158,9 @@ impl Publisher<'_> {
         &self,
         modules: &[(&'m ModuleName, &Binding)],
     ) -> Result<Vec<(&'m ModuleName, Publication)>, StagingError> {
-        let run = PublishRun::new(self, self.context.staging()?);
+        let (run, staging) = (PublishRun::new(self), self.context.staging()?);
         let one = |(module, binding): &(&'m ModuleName, &Binding)| {
-            let publication = match self.one(&run, module, binding) {
+            let publication = match self.one((&run, &staging), module, binding) {
                 Ok(publication) => publication,
                 Err(not) => Publication::Not(not),
             };
@@ -170,13 +174,13 @@ impl Publisher<'_> {
     /// Publishes all parts of a module, also where one is not published.
     fn one(
         &self,
-        run: &PublishRun<'_>,
+        (run, staging): (&PublishRun<'_>, &Staging),
         module: &ModuleName,
         binding: &Binding,
     ) -> Result<Publication, NotPublished> {
         let (mut publication, mut not) = (Publication::AlreadyThere, None);
         for part in run.parts(module, binding)? {
-            match self.part(run, &part) {
+            match self.part((run, staging), &part) {
                 Ok(Publication::AlreadyThere) => {}
                 Ok(other) => publication = other,
                 Err(why) => {
@@ -195,7 +199,11 @@ impl Publisher<'_> {
         not.map_or(Ok(publication), Err)
     }
 
-    fn part(&self, run: &PublishRun<'_>, part: &Part) -> Result<Publication, NotPublished> {
+    fn part(
+        &self,
+        run: (&PublishRun<'_>, &Staging),
+        part: &Part,
+    ) -> Result<Publication, NotPublished> {
         let meant = self.meant(part)?;
         let asked = meant.iter().map(|tier| (tier, tier.wants(self.context, &part.key)));
         let asked: Vec<_> = asked.collect();
@@ -227,12 +235,12 @@ impl Publisher<'_> {
     /// Gives the bytes of a part to the tiers.
     fn put(
         &self,
-        run: &PublishRun<'_>,
+        (run, staging): (&PublishRun<'_>, &Staging),
         part: &Part,
         wanting: &[&PublishTo<'_>],
     ) -> Result<Publication, NotPublished> {
         let Context { disk, layout, .. } = self.context;
-        let own = run.staging.fresh().with_extension("pack");
+        let own = staging.fresh().with_extension("pack");
         let pack = |entry: &BaseEntry| {
             write_file(disk, &own, |to| write_pack(entry, to, self.context.cancel))?;
             Ok(own.clone())
@@ -248,8 +256,11 @@ impl Publisher<'_> {
             }
             PartBytes::Built(digest) => self.built(*digest, &own),
             PartBytes::Archive(archive) => self.archive(run, archive, &own),
+            PartBytes::Received(bytes) => {
+                return self.give(&part.key, Content::Bytes(bytes), wanting);
+            }
         };
-        let published = file.and_then(|file| self.give(&part.key, &file, wanting));
+        let published = file.and_then(|file| self.give(&part.key, Content::File(&file), wanting));
         // Others may need the room before the staging goes.
         let _ = disk.remove_file(&own);
         published
@@ -264,22 +275,25 @@ impl Publisher<'_> {
         Ok(own.to_owned())
     }
 
-    /// Gives the bytes of a file to the tiers.
+    /// Gives bytes to the tiers.
     fn give(
         &self,
         key: &Key,
-        file: &Path,
+        content: Content<'_>,
         wanting: &[&PublishTo<'_>],
     ) -> Result<Publication, NotPublished> {
         let failed = |error: io::Error| NotPublished::Packing(PackingError::Write(error));
-        let size = std::fs::metadata(file).map_err(failed)?.len();
+        let size = match content {
+            Content::File(file) => std::fs::metadata(file).map_err(failed)?.len(),
+            Content::Bytes(bytes) => bytes.len() as u64,
+        };
         let most = wanting.iter().map(|tier| tier.most()).max().unwrap_or_default();
         if size > most {
             return Err(NotPublished::TooLong { size, most });
         }
         let fitting = wanting.iter().filter(|tier| size <= tier.most());
         fitting.clone().for_each(|tier| tier.has_length(key, size));
-        let taken: Vec<bool> = fitting.map(|tier| tier.put(self.context, key, file)).collect();
+        let taken: Vec<bool> = fitting.map(|tier| tier.put(self.context, key, content)).collect();
         match taken.contains(&true) {
             true => Ok(Publication::Published),
             false if self.context.cancel.is_cancelled() => Err(NotPublished::Cancelled),

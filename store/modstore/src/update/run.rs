@@ -22,6 +22,7 @@ use super::{
     options::{Options, Retry, UpdateRequest},
     outcome::{Outcome, Outcomes},
     plan::{foregone, undeclared},
+    publish::Ahead,
     report::{Cost, UpdateReport},
     staging::{LazyStaging, Trees},
     summary::report,
@@ -50,7 +51,7 @@ pub(crate) struct Done {
 /// # Errors
 /// See [`UpdateError`]. Modules that fail are no error; they are in the report.
 pub(crate) fn update(
-    (context, tiers): (Context<'_>, &Tiers),
+    (context, tiers, ahead): (Context<'_>, &Tiers, Option<&Ahead<'_>>),
     options: &Options,
     state: State,
     declared: &Declarations,
@@ -76,7 +77,7 @@ pub(crate) fn update(
         .collect();
     let told = options.told_by(declared);
     let (Gathered { mut outcomes, trees, newer, inputs, built_on }, counts, transports) =
-        gather_all((context, &told, tiers), &state, &staging, goals, request)?;
+        gather_all((context, &told, (tiers, ahead)), &state, &staging, goals, request)?;
     for (module, decision) in foregone(refused, undeclared(&state, declared, &meant)) {
         if let Some(outcome) = Outcome::of(decision, || None) {
             outcome.tell(context.events, &module);
@@ -110,7 +111,7 @@ pub(crate) fn update(
 
 /// Decides about all goals, fetches and builds.
 fn gather_all(
-    (store, options, tiers): (Context<'_>, &Options, &Tiers),
+    (store, options, (tiers, ahead)): (Context<'_>, &Options, (&Tiers, Option<&Ahead<'_>>)),
     state: &State,
     staging: &LazyStaging<'_>,
     goals: Vec<Goal<'_>>,
@@ -123,7 +124,7 @@ fn gather_all(
     });
     let context = UpdateContext::new((store, options), state, request.refetch, &claim)
         .with_clones(clones)
-        .tiered(tiers);
+        .tiered(tiers, ahead);
     context.open_network(&goals)?;
     let groups = groups(goals);
     let gathered = gather(&context, &groups, request.policy);

@@ -2,8 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, Read as _},
-    path::Path as FilePath,
+    io::{self, Read},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -12,6 +11,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use bytes::Bytes;
 use modstore_core::Cancel;
 use object_store::{
     Attribute, Attributes, GetOptions, ObjectStore, ObjectStoreExt as _, PutMode,
@@ -25,7 +25,7 @@ use super::{
     inline::block_on,
     refusals::Refusals,
 };
-use crate::{Found, Key, Objects, Observed, Published, TierError, TierOptions};
+use crate::{Content, Found, Key, Objects, Observed, Published, TierError, TierOptions};
 
 /// The most of an object that is held in memory. A longer one is sent in parts.
 const PART: u64 = 16 << 20;
@@ -99,7 +99,7 @@ impl Bucket {
     fn put_whole(
         &self,
         key: &Key,
-        bytes: Vec<u8>,
+        bytes: Bytes,
         create: bool,
         exchange: &Arc<Exchange>,
     ) -> Result<Tried, TierError> {
@@ -124,7 +124,7 @@ impl Bucket {
     fn put_in_parts(
         &self,
         key: &Key,
-        mut file: File,
+        mut from: Box<dyn Read + '_>,
         exchange: &Arc<Exchange>,
     ) -> Result<(), TierError> {
         let options =
@@ -135,7 +135,7 @@ impl Bucket {
             self.call(exchange, self.store.put_multipart_opts(&path, options)).map_err(failed)?;
         let mut send = || loop {
             let mut part = Vec::new();
-            let read = file.by_ref().take(PART).read_to_end(&mut part);
+            let read = from.by_ref().take(PART).read_to_end(&mut part);
             match read.map_err(|error| self.failed(error))? {
                 0 => return Ok(()),
                 _ => self.call(exchange, upload.put_part(part.into())).map_err(failed)?,
@@ -149,6 +149,18 @@ impl Bucket {
         }
         done.map(drop)
     }
+}
+
+/// What is to be read of a content, and how many bytes that is.
+fn opened(content: Content<'_>) -> io::Result<(Box<dyn Read + '_>, u64)> {
+    Ok(match content {
+        Content::File(path) => {
+            let file = File::open(path)?;
+            let length = file.metadata()?.len();
+            (Box::new(file), length)
+        }
+        Content::Bytes(bytes) => (Box::new(bytes), bytes.len() as u64),
+    })
 }
 
 /// What goes with an object.
@@ -198,12 +210,11 @@ impl Objects for Bucket {
     fn put(
         &self,
         key: &Key,
-        content: &FilePath,
+        content: Content<'_>,
         replace: bool,
         cancel: &Cancel,
     ) -> Result<Published, TierError> {
-        let mut file = File::open(content).map_err(|error| self.failed(error))?;
-        let length = file.metadata().map_err(|error| self.failed(error))?.len();
+        let (mut from, length) = opened(content).map_err(|error| self.failed(error))?;
         let is_long = length > PART;
         let asks_first = !replace && (is_long || self.has_no_conditions.load(Relaxed));
         if asks_first && self.head(key, cancel)?.is_some() {
@@ -211,11 +222,11 @@ impl Objects for Bucket {
         }
         let exchange = Exchange::new(cancel);
         if is_long {
-            return self.put_in_parts(key, file, &exchange).map(|()| Published::Written);
+            return self.put_in_parts(key, from, &exchange).map(|()| Published::Written);
         }
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(|error| self.failed(error))?;
-        let create = !replace && !asks_first;
+        from.read_to_end(&mut bytes).map_err(|error| self.failed(error))?;
+        let (bytes, create) = (Bytes::from(bytes), !replace && !asks_first);
         match self.put_whole(key, bytes.clone(), create, &exchange)? {
             Tried::Is(published) => {
                 if published == Published::AlreadyThere {

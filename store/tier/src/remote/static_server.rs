@@ -16,7 +16,7 @@ use super::{
     body::Arriving, client::Client, exchange::Exchange, explain::explain, headers::Login,
     refusals::Refusals, service::is_safe,
 };
-use crate::{Found, Key, Objects, Observed, Published, TierError, TierOptions};
+use crate::{Content, Found, Key, Objects, Observed, Published, TierError, TierOptions};
 
 /// A directory on a static server.
 pub(super) struct StaticServer {
@@ -130,13 +130,7 @@ impl Objects for StaticServer {
         }))
     }
 
-    fn put(
-        &self,
-        _: &Key,
-        _: &std::path::Path,
-        _: bool,
-        _: &Cancel,
-    ) -> Result<Published, TierError> {
+    fn put(&self, _: &Key, _: Content<'_>, _: bool, _: &Cancel) -> Result<Published, TierError> {
         Err(self.refuse_to_write())
     }
 

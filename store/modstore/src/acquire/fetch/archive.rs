@@ -62,6 +62,7 @@ fn tree(
         warnings,
         stats: FetchStats { written: staged.files(), received, ..FetchStats::default() },
         staged: Some(staged),
+        pack: None,
         from: TreeFrom::Archive,
     })
 }

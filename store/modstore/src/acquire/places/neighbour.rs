@@ -184,6 +184,7 @@ fn take(
         stats: FetchStats { linked: staged.files(), ..FetchStats::default() },
         staged: Some(staged),
         manifest,
+        pack: None,
         from: TreeFrom::Neighbour,
     }))
 }

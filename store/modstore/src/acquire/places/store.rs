@@ -51,6 +51,7 @@ fn open(layout: &Layout, key: &TreeKey, digest: Digest) -> Option<AcquiredTree> 
         staged: None,
         warnings,
         stats: FetchStats::default(),
+        pack: None,
         from: TreeFrom::Store,
     })
 }

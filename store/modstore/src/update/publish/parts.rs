@@ -15,7 +15,7 @@ use modstore_tier::Key;
 use super::{NotPublished, Publisher};
 use crate::{
     acquire::{Resolution, open_base, submodule_address},
-    disk::{Staging, read_own},
+    disk::read_own,
     model::{
         ArchiveSource, Binding, Bound, Digest, Fetched, GitTree, ModuleName, Origin, RemoteUrl,
         Revision, Scheme, Source,
@@ -25,7 +25,6 @@ use crate::{
 /// What all modules that are published at once share.
 pub(super) struct PublishRun<'w> {
     publisher: &'w Publisher<'w>,
-    pub(super) staging: Staging,
     /// Made when first asked for: most modules have no submodules.
     network: OnceLock<Network>,
 }
@@ -54,11 +53,13 @@ pub(super) enum PartBytes {
     Built(Digest),
     /// In the archive.
     Archive(Box<ArchiveSource>),
+    /// These, as they were received.
+    Received(Vec<u8>),
 }
 
 impl<'w> PublishRun<'w> {
-    pub(super) const fn new(publisher: &'w Publisher<'w>, staging: Staging) -> Self {
-        Self { publisher, staging, network: OnceLock::new() }
+    pub(super) const fn new(publisher: &'w Publisher<'w>) -> Self {
+        Self { publisher, network: OnceLock::new() }
     }
 
     /// The network: the host's git configuration is read for the first who asks. No connection is made.
@@ -106,42 +107,75 @@ impl<'w> PublishRun<'w> {
         module: &ModuleName,
         binding: &Binding,
     ) -> Result<Vec<Part>, NotPublished> {
-        let declared = self.publisher.declared.get(module).map(|declared| &declared.source);
+        let first = self.first_part(module, binding)?;
         match Resolution::recorded(binding) {
             Some(Resolution::Commit(commit)) => {
-                let is_same = |source: &&Source| source.origin().as_ref() == Some(&commit.origin);
-                let source = declared.filter(is_same).or_else(|| binding.source.source());
-                self.of_commit(binding, &commit, source.and_then(Source::repository))
+                self.of_commit(binding, &commit, first, self.url(module, binding, &commit))
+            }
+            _ => Ok(vec![first]),
+        }
+    }
+
+    /// What the module itself is. Nothing is read for it.
+    ///
+    /// # Errors
+    /// It is nothing that can be published.
+    pub(super) fn first_part(
+        &self,
+        module: &ModuleName,
+        binding: &Binding,
+    ) -> Result<Part, NotPublished> {
+        match Resolution::recorded(binding) {
+            Some(Resolution::Commit(commit)) => {
+                let digest = binding.bound.source_entry().ok_or(NotPublished::NoLists)?;
+                let url = self.url(module, binding, &commit);
+                Ok(Part {
+                    key: Key::commit(&commit.revision.to_string()),
+                    is_private: url.is_none_or(|url| self.is_private(url)),
+                    origin: commit.origin,
+                    name: None,
+                    bytes: PartBytes::Entry(digest, commit.revision),
+                })
             }
             Some(Resolution::Archive(archive)) => {
-                let archive = match declared {
+                Ok(self.of_archive(match self.declared(module) {
                     // This one has the login.
                     Some(Source::Archive(declared)) if declared.sha256 == archive.sha256 => {
                         declared
                     }
-                    _ => &*archive,
-                };
-                Ok(vec![self.of_archive(archive)])
+                    _ => &archive,
+                }))
             }
             Some(Resolution::Directory(_)) | None => Err(NotPublished::Linked),
         }
+    }
+
+    fn declared(&self, module: &ModuleName) -> Option<&'w Source> {
+        self.publisher.declared.get(module).map(|declared| &declared.source)
+    }
+
+    /// Where a commit comes from, with its login where that is known.
+    fn url<'b>(
+        &'b self,
+        module: &ModuleName,
+        binding: &'b Binding,
+        commit: &Fetched,
+    ) -> Option<&'b RemoteUrl> {
+        let is_same = |source: &&Source| source.origin().as_ref() == Some(&commit.origin);
+        let source = self.declared(module).filter(is_same);
+        source.or_else(|| binding.source.source()).and_then(Source::repository)
     }
 
     fn of_commit(
         &self,
         binding: &Binding,
         commit: &Fetched,
+        first: Part,
         url: Option<&RemoteUrl>,
     ) -> Result<Vec<Part>, NotPublished> {
         let digest = binding.bound.source_entry().ok_or(NotPublished::NoLists)?;
         let layout = self.publisher.context.layout;
-        let mut parts = vec![Part {
-            key: Key::commit(&commit.revision.to_string()),
-            origin: commit.origin.clone(),
-            is_private: url.is_none_or(|url| self.is_private(url)),
-            name: None,
-            bytes: PartBytes::Entry(digest, commit.revision),
-        }];
+        let mut parts = vec![first];
         let git = read_own(&layout.git_tree(digest));
         let has_more = git.is_ok_and(|bytes| GitTree::has_more(&bytes));
         if let Some(url) = url.filter(|_| has_more) {
@@ -208,18 +242,8 @@ impl<'w> PublishRun<'w> {
         }
     }
 
-    /// Whether a login opens what is at this address: one that is written in it, a key, or what the host's configuration has,
-    /// as far as this store has come by it.
     fn is_private(&self, url: &RemoteUrl) -> bool {
-        let was_opened = || {
-            let network = self.network();
-            network.map_or(true, |network| network.was_opened_with_login(&url.origin()))
-        };
-        match url.scheme() {
-            Scheme::Ssh => true,
-            Scheme::Http | Scheme::Https => url.has_secret() || was_opened(),
-            _ => url.has_secret(),
-        }
+        is_private(url, || self.network())
     }
 
     /// Where a submodule came from, which decides whether a tier is for it.
@@ -237,6 +261,21 @@ impl<'w> PublishRun<'w> {
         let url = submodule_address(network, submodule, parent);
         let url = url.map_err(|error| NotPublished::Nowhere(error.to_string()))?;
         url.ok_or_else(unknown)
+    }
+}
+
+/// Whether a login opens what is at this address: one that is written in it, a key, or what the host's configuration has,
+/// as far as this store has come by it.
+pub(super) fn is_private<'n>(
+    url: &RemoteUrl,
+    network: impl FnOnce() -> Result<&'n Network, NetworkError>,
+) -> bool {
+    let was_opened =
+        || network().map_or(true, |network| network.was_opened_with_login(&url.origin()));
+    match url.scheme() {
+        Scheme::Ssh => true,
+        Scheme::Http | Scheme::Https => url.has_secret() || was_opened(),
+        _ => url.has_secret(),
     }
 }
 

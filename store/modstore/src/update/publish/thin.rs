@@ -7,7 +7,7 @@
 //! Limits: against one earlier commit, the one that a store that follows the same modules has most likely.
 
 use modstore_fetch::write_thin_pack;
-use modstore_tier::Key;
+use modstore_tier::{Content, Key};
 
 use super::{AT_ONCE, Publisher, parts::PublishRun, write_file};
 use crate::{
@@ -49,10 +49,10 @@ impl Publisher<'_> {
         if long.is_empty() {
             return Ok(());
         }
-        let run = PublishRun::new(self, self.context.staging()?);
+        let (run, staging) = (PublishRun::new(self), self.context.staging()?);
         let thin = long.into_iter().filter_map(|module| self.thin(&run, *module, state));
         let thin: Vec<Thin<'_>> = thin.collect();
-        in_parallel(AT_ONCE, &thin, |thin| self.put_thin(&run.staging, thin));
+        in_parallel(AT_ONCE, &thin, |thin| self.put_thin(&staging, thin));
         Ok(())
     }
 
@@ -93,7 +93,7 @@ impl Publisher<'_> {
         if let Ok(size) = written {
             let worth = wanting.iter().filter(|(_, whole)| size.saturating_mul(WORTH) <= *whole);
             worth.for_each(|(tier, _)| {
-                tier.put(self.context, &key, &pack);
+                tier.put(self.context, &key, Content::File(&pack));
             });
         }
         // Others may need the room before the staging goes.
