@@ -4,10 +4,12 @@
 #
 #   sh tests/mutants.sh                 the areas, and how many changes there are in each
 #   sh tests/mutants.sh reclaim         all changes of an area: hours
-#   sh tests/mutants.sh reclaim 2/8     the third of eight parts
+#   sh tests/mutants.sh reclaim 2/24    the third of 24 parts, ten minutes: each has changes in all files
 #
 # Ends with 1 when a change was not noticed that tests/mutants.txt does not name. What was noticed, and the output of each
 # run, is in target/mutants/AREA-PART/mutants.out/.
+#
+# MUTANTS_NO_BASELINE=1 leaves out the run without any change, for a part of a commit whose other parts had it.
 #
 # Limits: the last commit is tested, in a clone in target/mutants/, not the files as they are. An area has the tests that are
 # about it, so that a change costs seconds; another test of the project may notice what these do not.
@@ -114,7 +116,7 @@ status=0
 # shellcheck disable=SC2046,SC2086 # one word for each
 cargo mutants --no-config --in-place --baseline skip --test-tool nextest --timeout 300 --build-timeout 900 --no-times \
     --output "$out" $(words --file= "$files") $(words --test-package= "$packages") \
-    $(for word in $tests; do printf '%s\n' "--cargo-arg=$word"; done) ${2:+--shard "$2"} -- -E "$filter" || status=$?
+    $(words --cargo-arg= "$tests") ${2:+--sharding round-robin --shard "$2"} -- -E "$filter" || status=$?
 # 2: some were not noticed. 3: some took too long, which is notice.
 case $status in 0 | 2 | 3) ;; *) exit "$status" ;; esac
 
