@@ -17,6 +17,8 @@ mod schemes;
 mod tags;
 #[path = "servers/refs.rs"]
 mod refs;
+#[path = "servers/logs.rs"]
+mod logs;
 #[path = "servers/subdirectories.rs"]
 mod subdirectories;
 #[path = "servers/attributes.rs"]

@@ -12,6 +12,7 @@ mod hold;
 mod cooling;
 mod environment;
 mod lease;
+mod log;
 mod newer;
 mod pointers_left;
 
@@ -24,6 +25,7 @@ pub(crate) use self::{
     failed::{Deferred, DeferredReason, Failed},
     hold::{Held, Hold, held_of},
     lease::LeaseHolder,
+    log::{Commit, Log},
     newer::{NewerVersion, comparison},
     pointers_left::PointersLeft,
     scalar::{Digest, Revision, Time, numbers, paths, texts},

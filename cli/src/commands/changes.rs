@@ -10,20 +10,22 @@ use modstore::{
     internals::{
         acquire::{BuiltBy as StoreBuiltBy, TreeFrom},
         tier::TierCounts,
-        update::{Cost as StoreCost, Unchanged as StoreUnchanged},
+        update::{CommitRange, Cost as StoreCost, Unchanged as StoreUnchanged},
     },
 };
-use modstore_core::model::CommitSubject;
 use modstore_fetch::{Way, WayTaken};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
+    commands::logs::logs,
+    context::Context,
     json::{
-        Binding, Cooled, Deferred, Digest, EnvironmentChanges, Failed, Held, NewerVersion,
-        PointersLeft, Revision, comparison, texts,
+        Binding, Commit, Cooled, Deferred, Digest, EnvironmentChanges, Failed, Held, Log,
+        NewerVersion, PointersLeft, Revision, comparison, texts,
     },
     output::Output,
+    report::Failure,
 };
 
 pub(super) use self::text::{named, not_followed, stays, write_environments};
@@ -141,12 +143,16 @@ pub(crate) struct Updated {
     moved_tag: Option<String>,
     /// The page of the forge that compares the two commits; null if no such page is known.
     compare: Option<String>,
-    /// The commits that came, the newest first, as far as the store has them: the newest, and seldom more.
+    /// The commits that came, the newest first, as far as the store has them: the newest, and seldom more. With `--log`, the
+    /// repository is asked for them.
     commits: Vec<Commit>,
     /// Whether `commits` are all between the old commit and the new one.
     commits_complete: bool,
     /// Its files that are Git LFS pointers; null if there are none.
     pointers: Option<PointersLeft>,
+    /// Whether all its commits are to be printed.
+    #[serde(skip)]
+    has_log: bool,
 }
 
 /// Who has built what a module has become.
@@ -166,15 +172,6 @@ impl From<StoreBuiltBy> for BuiltBy {
             StoreBuiltBy::Other => Self::Tier,
         }
     }
-}
-
-/// A commit, and what it says of itself.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
-pub(crate) struct Commit {
-    /// The commit.
-    revision: Revision,
-    /// The first line of its message, cut after 500 characters.
-    subject: String,
 }
 
 /// A module that follows the tag of a version after which there is a newer one.
@@ -273,6 +270,24 @@ impl Update {
         }
     }
 
+    /// The same, with all commits that came: repositories are asked for those that the store has not.
+    pub(super) fn with_logs(
+        mut self,
+        store: &Store,
+        report: &UpdateReport,
+        context: &Context,
+    ) -> Result<Self, Failure> {
+        let range = |it: &StoreUpdated| CommitRange::between(&it.module, it.from.as_ref()?, &it.to);
+        let ranges: Vec<Option<CommitRange>> = report.updated.iter().map(range).collect();
+        for (updated, log) in self.updated.iter_mut().zip(logs(context, store, &ranges)?) {
+            if let Some(Log { commits, complete }) = log {
+                (updated.commits, updated.commits_complete) = (commits, complete);
+                updated.has_log = true;
+            }
+        }
+        Ok(self)
+    }
+
     /// Whether it concerned no module at all.
     pub(super) const fn is_empty(&self) -> bool {
         self.updated.is_empty()
@@ -307,10 +322,7 @@ fn newer_versions(report: &UpdateReport) -> Vec<Newer> {
 impl Updated {
     fn new(store: &Store, report: &UpdateReport, updated: &StoreUpdated) -> Self {
         let subjects = store.subjects(updated.from.as_ref(), &updated.to);
-        let commit = |it: CommitSubject| Commit {
-            revision: Revision::new(it.revision),
-            subject: it.subject,
-        };
+        let Log { commits, complete: commits_complete } = Log::from(subjects);
         Self {
             module: updated.module.to_string(),
             from: updated.from.as_ref().map(Binding::from),
@@ -326,8 +338,9 @@ impl Updated {
             moved_tag: updated.moved_tag().map(str::to_owned),
             compare: comparison(updated.from.as_ref(), updated.to.bound.fetched()),
             pointers: PointersLeft::of(store, &updated.to),
-            commits: subjects.commits.into_iter().map(commit).collect(),
-            commits_complete: subjects.complete,
+            commits,
+            commits_complete,
+            has_log: false,
         }
     }
 }

@@ -5,17 +5,20 @@ use std::{error::Error, io};
 use clap::Args;
 use modstore::{
     Difference, Generation, ModuleName, Store,
-    internals::ops::{FileChanges, FileLines},
+    internals::{
+        ops::{FileChanges, FileLines},
+        update::CommitRange,
+    },
 };
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Runnable, names};
+use super::{Runnable, logs::logs, names};
 use crate::{
     context::Context,
     effect::Effect,
     exit::Exit,
-    json::{Change, texts},
+    json::{Change, Log, texts},
     output::Answer,
     page::Page,
     report::Failure,
@@ -25,13 +28,15 @@ use crate::{
 /// Compare two generations
 ///
 /// Prints the modules that differ, and the files in them; with --stat how many lines differ in each, and with
-/// --patch the lines themselves, as `git diff` prints them. `modstore history` lists the generations.
+/// --patch the lines themselves, as `git diff` prints them. With --log it lists the commits instead. `modstore history`
+/// lists the generations.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   modstore diff                      (from the previous generation to the current one)
   modstore diff 12 16 --stat
-  modstore diff weather --patch      (what the last generation changed in it)")]
+  modstore diff weather --patch      (what the last generation changed in it)
+  modstore diff --log                (what the commits say that the last update brought)")]
 pub(crate) struct DiffArgs {
     /// The generations, or only one, to compare with the current one, and the names of modules [default: the previous
     /// generation, all modules]
@@ -43,6 +48,9 @@ pub(crate) struct DiffArgs {
     /// Print the lines that differ
     #[arg(long, short)]
     patch: bool,
+    /// List the commits that came, at most 20 of each module; repositories are asked for those that the store has not
+    #[arg(long, conflicts_with_all = ["stat", "patch"])]
+    log: bool,
 }
 
 /// The answer of `diff`.
@@ -71,6 +79,8 @@ pub(crate) struct ModuleDifference {
     lines: Option<Vec<FileLines>>,
     /// The lines that differ, with `--patch`; null if a side is linked.
     patch: Option<String>,
+    /// The commits from one side to the other, with `--log`; null if the sides are not two commits of one repository.
+    log: Option<Log>,
 }
 
 impl Runnable for DiffArgs {
@@ -78,7 +88,9 @@ impl Runnable for DiffArgs {
     const EFFECT: Effect = Effect::Reads;
 
     fn run(&self, context: &Context) -> Result<DiffAnswer, Failure> {
-        let store = context.store_without_tiers()?;
+        // Only a log may need what a tier takes the place of.
+        let store =
+            if self.log { context.store_with(|_| ())? } else { context.store_without_tiers()? };
         let current = store.current();
         let (generations, names) = self.parsed()?;
         let (from, to) = ends(&store, current, &generations)?;
@@ -94,7 +106,10 @@ impl Runnable for DiffArgs {
         let wanted = differences
             .into_iter()
             .filter(|difference| names.is_empty() || names.contains(&difference.module));
-        let modules = wanted.map(|difference| self.one(context, &store, difference));
+        let wanted: Vec<Difference> = wanted.collect();
+        let logs = self.logs(context, &store, &wanted)?;
+        let modules = wanted.into_iter().zip(logs);
+        let modules = modules.map(|(difference, log)| self.one(context, &store, difference, log));
         Ok(DiffAnswer {
             generation: current.map(|current| current.number()),
             from: from.number(),
@@ -116,18 +131,33 @@ impl DiffArgs {
         Ok((numbers.collect::<Result<_, _>>()?, names.collect::<Result<_, _>>()?))
     }
 
+    /// The log of each difference, if that was asked for.
+    fn logs(
+        &self,
+        context: &Context,
+        store: &Store,
+        differences: &[Difference],
+    ) -> Result<Vec<Option<Log>>, Failure> {
+        let range = |Difference { module, from, to, .. }: &Difference| {
+            CommitRange::between(module, from.as_ref()?, to.as_ref()?).filter(|_| self.log)
+        };
+        let ranges: Vec<Option<CommitRange>> = differences.iter().map(range).collect();
+        logs(context, store, &ranges)
+    }
+
     fn one(
         &self,
         context: &Context,
         store: &Store,
         difference: Difference,
+        log: Option<Log>,
     ) -> Result<ModuleDifference, Failure> {
         let cancel = context.cancel();
         let lines = self.stat.then(|| store.lines(&difference, cancel)).transpose()?.flatten();
         let patch = self.patch.then(|| store.patch(&difference, cancel)).transpose()?.flatten();
         let Difference { module, from, to, files } = difference;
         let change = Change::new(module, from.as_ref(), to.as_ref());
-        Ok(ModuleDifference { change, files, lines, patch })
+        Ok(ModuleDifference { change, files, lines, patch, log })
     }
 }
 
@@ -167,6 +197,9 @@ impl Answer for DiffAnswer {
 impl ModuleDifference {
     fn write(&self, to: &mut Page<'_>) -> io::Result<()> {
         writeln!(to, "{}  {}", self.change.module, self.change.step())?;
+        if let Some(log) = &self.log {
+            return log.lines().iter().try_for_each(|line| writeln!(to, "  {line}"));
+        }
         match (&self.patch, &self.lines, &self.files) {
             (Some(patch), ..) => patch.lines().try_for_each(|line| writeln!(to, "{line}")),
             (None, Some(lines), _) => {

@@ -9,6 +9,7 @@ mod ask;
 pub(crate) mod explain;
 pub(crate) mod suggestions;
 mod selected;
+mod logs;
 mod changes;
 mod required;
 pub(crate) mod update;

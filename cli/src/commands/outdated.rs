@@ -3,16 +3,16 @@
 use std::io;
 
 use clap::Args;
-use modstore::{Cooling, Decision, Outdated};
+use modstore::{Cooling, Decision, Outdated, internals::update::CommitRange};
 use modstore_core::model::{Binding as StoreBinding, Fetched};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Runnable, selected::Selected};
+use super::{Runnable, logs::logs, selected::Selected};
 use crate::{
     context::Context,
     exit::Exit,
-    json::{Binding, Cooldown, Failed, Hold, NewerVersion, Revision, comparison},
+    json::{Binding, Cooldown, Failed, Hold, Log, NewerVersion, Revision, comparison},
     output::Answer,
     page::Page,
     report::Failure,
@@ -30,10 +30,14 @@ use crate::{
 #[command(after_help = "\
 Examples:
   modstore outdated
+  modstore outdated --log            (and what the commits say that an update would bring)
   modstore outdated weather --json")]
 pub(crate) struct OutdatedArgs {
     #[command(flatten)]
     selected: Selected,
+    /// List the commits that an update would bring, at most 20 of each module; their repositories are asked once more
+    #[arg(long)]
+    log: bool,
 }
 
 /// The answer of `outdated`.
@@ -71,6 +75,9 @@ pub(crate) struct OutdatedModule {
     hold: Option<Hold>,
     /// How long the commit is too young to be taken; null if it is not.
     cooldown: Option<Cooldown>,
+    /// The commits from the current one to the one it would be at, with `--log`; null if these are not two commits of one
+    /// repository.
+    log: Option<Log>,
 }
 
 /// What an update would do to a module.
@@ -102,7 +109,13 @@ impl Runnable for OutdatedArgs {
         let store = self.selected.store(context)?;
         let names = self.selected.names(&store)?;
         let found = store.outdated(&names, &context.progress(), context.cancel())?;
-        let modules: Vec<OutdatedModule> = found.iter().map(OutdatedModule::from).collect();
+        let mut modules: Vec<OutdatedModule> = found.iter().map(OutdatedModule::from).collect();
+        if self.log {
+            let ranges: Vec<Option<CommitRange>> = found.iter().map(range).collect();
+            for (module, log) in modules.iter_mut().zip(logs(context, &store, &ranges)?) {
+                module.log = log;
+            }
+        }
         let changes = |it: &OutdatedModule| {
             use PlannedChange::{Built, Removed, Updated};
             matches!(it.change, Updated | Built | Removed)
@@ -117,23 +130,21 @@ impl Runnable for OutdatedArgs {
 
 impl From<&Outdated> for OutdatedModule {
     fn from(found: &Outdated) -> Self {
-        let (change, resolution) = match &found.decision {
-            Decision::Keep => (PlannedChange::None, None),
-            Decision::Fetch(resolution, _) => (PlannedChange::Updated, Some(resolution)),
-            Decision::Switch(_) => (PlannedChange::Updated, None),
-            Decision::Build(_) => (PlannedChange::Built, None),
-            Decision::Remove => (PlannedChange::Removed, None),
-            Decision::Fail(_) => (PlannedChange::Failed, None),
-            Decision::Cool(_) => (PlannedChange::Cooling, None),
-            _ => (PlannedChange::Deferred, None),
+        let change = match &found.decision {
+            Decision::Keep => PlannedChange::None,
+            Decision::Fetch(..) | Decision::Switch(_) => PlannedChange::Updated,
+            Decision::Build(_) => PlannedChange::Built,
+            Decision::Remove => PlannedChange::Removed,
+            Decision::Fail(_) => PlannedChange::Failed,
+            Decision::Cool(_) => PlannedChange::Cooling,
+            _ => PlannedChange::Deferred,
         };
         let cooling = match &found.decision {
             Decision::Cool(cooling) => Some(cooling),
             _ => None,
         };
         let change = if found.hold.is_some() { PlannedChange::Held } else { change };
-        let commit = resolution.and_then(|to| to.commit()).cloned();
-        let commit = commit.or_else(|| cooling_commit(found.current.as_ref(), cooling?));
+        let commit = planned_commit(found);
         let commit = commit.as_ref();
         Self {
             module: found.module.to_string(),
@@ -147,8 +158,23 @@ impl From<&Outdated> for OutdatedModule {
             failure: found.failed().as_ref().map(Failed::from),
             hold: found.hold.as_ref().map(Hold::from),
             cooldown: cooling.map(Cooldown::from),
+            log: None,
         }
     }
+}
+
+/// The commit that a module would be at, or that is too young.
+fn planned_commit(found: &Outdated) -> Option<Fetched> {
+    match &found.decision {
+        Decision::Fetch(resolution, _) => resolution.commit().cloned(),
+        Decision::Cool(cooling) => cooling_commit(found.current.as_ref(), cooling),
+        _ => None,
+    }
+}
+
+/// The commits between the current one and that.
+fn range(found: &Outdated) -> Option<CommitRange> {
+    CommitRange::up_to(&found.module, found.current.as_ref()?, &planned_commit(found)?)
 }
 
 /// The commit that is too young, in the repository that the module comes from.
@@ -226,6 +252,7 @@ impl Answer for OutdatedAnswer {
                 let moved = it.moved_tag.as_ref().map_or("", |_| " (the tag was moved)");
                 let reference = it.reference.as_deref().unwrap_or_default();
                 table.row([&it.module, &step, &format!("{reference}{moved}")]);
+                it.log.iter().flat_map(Log::lines).for_each(|line| table.below(Some(&line)));
                 table.below(it.compare.as_deref());
             }
             if let Some(newer) = &it.newer {

@@ -37,6 +37,6 @@ impl Runnable for ScanArgs {
 
     fn run(&self, context: &Context) -> Result<UpdateAnswer, Failure> {
         let request = UpdateRequest { policy: RetryPolicy::DueOnly, ..UpdateRequest::default() };
-        update::run(context, &self.selected, request, self.allow_partial)
+        update::run(context, &self.selected, request, (self.allow_partial, false))
     }
 }

@@ -31,6 +31,7 @@ Examples:
   modstore update --group ai         (the modules that `[groups]` in modules.toml lists there)
   modstore update --cooldown 7d      (only commits that were seen seven days ago)
   modstore update --due              (from a daemon, as often as it likes)
+  modstore update --log              (and what the commits that came say)
   modstore update --locked           (exactly what modules.lock says, for CI)
   modstore update --retry            (also what failed and would fail again)")]
 pub(crate) struct UpdateArgs {
@@ -51,6 +52,9 @@ pub(crate) struct UpdateArgs {
     /// Try everything that failed before, also what would fail again
     #[arg(long)]
     retry: bool,
+    /// List the commits that came, at most 20 of each module; their repositories are asked once more
+    #[arg(long)]
+    log: bool,
 }
 
 /// The answer of `update` and `scan`.
@@ -74,21 +78,24 @@ impl Runnable for UpdateArgs {
             policy: self.policy(),
             ..UpdateRequest::default()
         };
-        run(context, &self.selected, request, self.allow_partial)
+        run(context, &self.selected, request, (self.allow_partial, self.log))
     }
 }
 
-/// Does what `request` says to the modules that are selected.
+/// Does what `request` says to the modules that are selected, and lists the commits that came if there is to be a log.
 pub(super) fn run(
     context: &Context,
     selected: &Selected,
     request: UpdateRequest,
-    allow_partial: bool,
+    (allow_partial, log): (bool, bool),
 ) -> Result<UpdateAnswer, Failure> {
     let store = selected.store(context)?;
     let request = selected.only(&store, request)?;
     let report = store.update(&request, &context.progress(), context.cancel())?;
-    let update = Update::new(&store, &report);
+    let mut update = Update::new(&store, &report);
+    if log {
+        update = update.with_logs(&store, &report, context)?;
+    }
     update.warn(&context.output);
     Ok(UpdateAnswer { update, allow_partial, verbose: context.global.verbose })
 }

@@ -18,6 +18,7 @@ mod attributes;
 mod lfs;
 mod mirror;
 mod fetched_commit;
+mod commit_log;
 mod pack_of_entry;
 mod built_tree;
 mod thin_pack;
@@ -29,6 +30,7 @@ mod archive;
 pub use archive::{FetchedArchive, KnownFile, archive_from, fetch_archive};
 pub use attributes::{Unapplied, unapplied_attributes};
 pub use built_tree::{tree_from_pack, write_tree_pack};
+pub use commit_log::{CommitLog, fetch_log, log_in_mirror};
 pub use composed::{SUBMODULES_FILE, compose};
 pub use errors::{
     AcquireError, ArchiveError, Cause, ConnectError, FetchError, LfsError, LimitError, LoginError,

@@ -2,21 +2,22 @@
 
 use std::io;
 
-use super::{Commit, Cost, FoundIn, Newer, TransportTaken, TransportWay, Update, Updated};
+use super::{Cost, FoundIn, Newer, TransportTaken, TransportWay, Update, Updated};
 use crate::{
     exit::Exit,
-    json::{Binding, Deferred, DeferredReason, EnvironmentChanges, EnvironmentFailure, Failed},
+    json::{
+        Binding, Deferred, DeferredReason, EnvironmentChanges, EnvironmentFailure, Failed, Log,
+    },
     page::Page,
     report::Failure,
     table::Table,
-    text::{count, cut, size},
+    text::{count, size},
 };
 
 /// How many newer versions, and how many commits that are too young, are named one by one.
 const NEWER: usize = 5;
-/// How many commits are named for each module, and how wide each is.
+/// How many commits are named for each module, unless its log was asked for.
 const SUBJECTS: usize = 5;
-const WIDE: usize = 72;
 
 impl Update {
     /// Writes a line for each change, the number of modules without one, and the generation.
@@ -198,16 +199,18 @@ impl Update {
 impl Updated {
     /// A line for each commit that came, if there was another before: `- Fix the forecast`.
     fn subjects(&self) -> Vec<String> {
-        let line = |mark: &str, it: &Commit| format!("{mark} {}", cut(&it.subject, WIDE));
         match (&self.from, self.commits_complete) {
             (None, _) => Vec::new(),
+            (Some(_), complete) if self.has_log => {
+                Log { commits: self.commits.clone(), complete }.lines()
+            }
             (Some(_), true) => {
                 let more = self.commits.len().saturating_sub(SUBJECTS);
                 let more = (more > 0).then(|| format!("… and {}", count(more, "earlier commit")));
-                let lines = self.commits.iter().take(SUBJECTS).map(|it| line("-", it));
+                let lines = self.commits.iter().take(SUBJECTS).map(|it| it.line("-"));
                 lines.chain(more).collect()
             }
-            (Some(_), false) => self.commits.iter().take(1).map(|it| line("newest:", it)).collect(),
+            (Some(_), false) => self.commits.iter().take(1).map(|it| it.line("newest:")).collect(),
         }
     }
 

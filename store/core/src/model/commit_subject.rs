@@ -1,4 +1,9 @@
-//! [`CommitSubject`]: what a commit says of itself in its first line.
+//! [`CommitSubject`]: what a commit says of itself in its first line, and in which order commits are named.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeSet, BinaryHeap},
+};
 
 use super::{KeptCommits, Revision};
 
@@ -22,6 +27,49 @@ impl KeptCommits {
         let (headers, message) = object.split_once("\n\n").unwrap_or((&object, ""));
         let parents = headers.lines().filter_map(|line| line.strip_prefix("parent ")?.parse().ok());
         Some((CommitSubject { revision, subject: subject(message) }, parents.collect()))
+    }
+
+    /// What `new` has come from since `old`, the newest first as `git log` has them, at most so many; and whether each of
+    /// these is known to come from `old`.
+    #[must_use]
+    pub fn log(
+        &self,
+        new: Revision,
+        old: Option<Revision>,
+        most: usize,
+    ) -> (Vec<CommitSubject>, bool) {
+        let (mut log, mut seen) = (Vec::new(), BTreeSet::from_iter(old));
+        let (mut queue, mut is_closed) = (BinaryHeap::new(), true);
+        let mut enter = |queue: &mut BinaryHeap<_>, revision: Revision| {
+            let Some(time) = self.time(revision) else { return seen.contains(&revision) };
+            if seen.insert(revision) {
+                queue.push((time, Reverse(seen.len()), revision));
+            }
+            true
+        };
+        is_closed &= enter(&mut queue, new);
+        while let Some((_, _, revision)) = queue.pop() {
+            if log.len() == most {
+                return (log, false);
+            }
+            let Some((commit, parents)) = self.subject(revision) else { continue };
+            log.push(commit);
+            // What comes from nothing may be where `old` comes from too.
+            is_closed &= !parents.is_empty();
+            for parent in parents {
+                is_closed &= enter(&mut queue, parent);
+            }
+        }
+        (log, is_closed)
+    }
+
+    /// When a commit says that it was committed, in seconds since 1970.
+    fn time(&self, revision: Revision) -> Option<i64> {
+        let object = String::from_utf8_lossy(self.find(&revision.into())?);
+        let headers = object.split("\n\n").next().unwrap_or_default();
+        let line = headers.lines().find_map(|line| line.strip_prefix("committer "));
+        let time = line.and_then(|line| line.rsplit(' ').nth(1)?.parse().ok());
+        Some(time.unwrap_or_default())
     }
 }
 
@@ -69,5 +117,41 @@ mod tests {
         assert_eq!(parents, [one.parse().unwrap(), two.parse().unwrap()]);
         assert_eq!(said.subject, format!("parent {tree} \u{fffd}"));
         assert_eq!(kept.subject(Revision::from_bytes([7; 20])), None);
+    }
+
+    /// Adds a commit of this time, with these parents.
+    fn add(kept: &mut KeptCommits, time: u32, parents: &[Revision]) -> Revision {
+        let parents: String = parents.iter().map(|parent| format!("parent {parent}\n")).collect();
+        let text = format!(
+            "tree {}\n{parents}author a <a> 9 +0000\ncommitter a <a> {time} +0100\n\n{time}\n",
+            "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+        );
+        let id = gix::objs::compute_hash(gix::hash::Kind::Sha1, Kind::Commit, text.as_bytes());
+        let id = id.unwrap();
+        kept.add(id, text.into_bytes());
+        id.into()
+    }
+
+    #[test]
+    fn a_log_has_both_sides_of_a_merge_by_their_time_and_says_whether_it_is_whole() {
+        let mut kept = KeptCommits::default();
+        let old = Revision::from_bytes([7; 20]);
+        let left = add(&mut kept, 10, &[old]);
+        let right = add(&mut kept, 20, &[old]);
+        let later = add(&mut kept, 30, &[left]);
+        let merge = add(&mut kept, 40, &[right, later]);
+        let seen = |most, old| {
+            let (log, is_whole) = kept.log(merge, Some(old), most);
+            (log.into_iter().map(|it| it.subject).collect::<Vec<_>>().join(" "), is_whole)
+        };
+        assert_eq!(seen(9, old), ("40 30 20 10".into(), true));
+        assert_eq!(seen(4, old), ("40 30 20 10".into(), true));
+        assert_eq!(seen(3, old), ("40 30 20".into(), false), "there is another");
+        assert_eq!(seen(9, left), ("40 30 20".into(), false), "one side does not come from there");
+        assert_eq!(seen(9, merge), (String::new(), true));
+        assert_eq!(kept.log(old, Some(merge), 9), (Vec::new(), false), "it is not there");
+        let first = add(&mut kept, 1, &[]);
+        let (log, is_whole) = kept.log(first, Some(old), 9);
+        assert_eq!((log.len(), is_whole), (1, false), "`old` may come from it");
     }
 }

@@ -45,6 +45,12 @@ impl KeptCommits {
         self.0.iter().find(|(known, _)| known == id).map(|(_, object)| &**object)
     }
 
+    /// How many there are.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -58,6 +58,9 @@ pub(crate) enum FetchRequest<'w> {
     Alone { want: ObjectId, have: Option<ObjectId> },
     /// Commits and tags with all their history, but for that of `haves`.
     History { wants: Vec<ObjectId>, haves: &'w [ObjectId] },
+    /// A commit, or the tag of one, and its history without that of `have`, at most `depth` commits deep; without any files
+    /// where the server can leave them out.
+    Commits { want: ObjectId, have: Option<ObjectId>, depth: usize },
 }
 
 /// The handshake failed. The connection is closed.
@@ -360,6 +363,7 @@ fn from_err_line(line: &[u8]) -> NoPack {
 fn arguments(handshake: &Handshake, request: FetchRequest<'_>) -> Result<Arguments, ServerError> {
     let version = handshake.version;
     let mut features = Command::Fetch.default_features(version, &handshake.capabilities);
+    let commits_only = matches!(request, FetchRequest::Commits { .. });
     // Of the server's capabilities, those that this one request needs. A pack without side band could
     // not be distinguished from an error.
     features.retain(|(name, _)| {
@@ -372,7 +376,7 @@ fn arguments(handshake: &Handshake, request: FetchRequest<'_>) -> Result<Argumen
                 | "ofs-delta"
                 | "multi_ack_detailed"
                 | "object-format"
-        )
+        ) || (*name == "filter" && commits_only)
     });
     let lacks =
         |what: &str| ServerError::Protocol { source: format!("the server lacks {what}").into() };
@@ -388,6 +392,8 @@ fn arguments(handshake: &Handshake, request: FetchRequest<'_>) -> Result<Argumen
     let may_be_thin = match &request {
         FetchRequest::Alone { .. } => true,
         FetchRequest::History { haves, .. } => haves.is_empty(),
+        // The receiver has no object that a delta could be of.
+        FetchRequest::Commits { .. } => false,
     };
     features.retain(|(name, _)| may_be_thin || *name != "thin-pack");
     let mut arguments = Arguments::new(version, features, false);
@@ -403,6 +409,16 @@ fn arguments(handshake: &Handshake, request: FetchRequest<'_>) -> Result<Argumen
         FetchRequest::History { wants, haves } => {
             wants.iter().for_each(|want| arguments.want(want));
             haves.iter().for_each(|have| arguments.have(have));
+        }
+        FetchRequest::Commits { want, have, depth } => {
+            arguments.want(want);
+            have.iter().for_each(|have| arguments.have(have));
+            if handshake.can_shallow() {
+                arguments.deepen(depth);
+            }
+            if arguments.can_use_filter() {
+                arguments.filter("tree:0");
+            }
         }
     }
     Ok(arguments)

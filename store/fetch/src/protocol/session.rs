@@ -523,6 +523,21 @@ impl Session {
         self.fetch_tip(connection, commit, &request, on_step, receive)
     }
 
+    /// Receives `commit` and what it has come from since `have`, at most `depth` commits deep. A server that can leave
+    /// files out does; of another one, the pack has them behind the commits.
+    pub(crate) fn fetch_commits<R, E: Error + 'static>(
+        &mut self,
+        commit: ObjectId,
+        have: Option<ObjectId>,
+        depth: usize,
+        on_step: &dyn Fn(Step<'_>),
+        receive: impl FnOnce(&mut dyn BufRead) -> Result<R, E>,
+    ) -> Result<R, FetchError<E>> {
+        let connection = self.connection_for(commit).map_err(FetchError::Remote)?;
+        let request = |want| FetchRequest::Commits { want, have, depth };
+        self.fetch_tip(connection, commit, &request, on_step, |pack, _| receive(pack))
+    }
+
     /// Whether [`Session::fetch`] can have `commit` alone, as far as is known before it is asked for.
     pub(crate) fn gives_alone(&mut self, commit: ObjectId) -> Result<bool, RemoteError> {
         let connection = self.connection_for(commit)?;

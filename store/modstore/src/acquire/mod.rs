@@ -17,6 +17,7 @@ mod upstream;
 mod shared;
 mod sources;
 mod repository;
+mod log;
 mod tiered;
 mod lfs;
 mod submodules;
@@ -33,6 +34,7 @@ pub use upstream::NewerVersion;
 pub(crate) use {
     entry::{BaseCommit, kept_commits, open_base, pointers_left},
     fetch::fetch,
+    log::log,
     resolution::{Meaning, Pin, Request},
     resolve::resolve,
     sources::{Reach, Settings, Sources},

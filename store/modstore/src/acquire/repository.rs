@@ -100,7 +100,7 @@ fn by_short_id(sources: &Sources<'_>, origin: &Origin, wanted: &Wanted) -> Optio
 }
 
 /// The connection, which is made with the first call.
-fn connected<'u>(
+pub(super) fn connected<'u>(
     sources: &Sources<'_>,
     upstream: &'u mut Upstream,
     wanted: &[Wanted],

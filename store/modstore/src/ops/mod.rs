@@ -46,5 +46,5 @@ pub use reset::{Dropped, Reset, ResetError};
 pub use rollback::RollbackError;
 pub use set::{Set, SetError};
 pub use states::StateError;
-pub use subjects::Subjects;
+pub use subjects::{Logged, Subjects};
 pub use transact::TransactError;

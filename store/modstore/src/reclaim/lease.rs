@@ -289,6 +289,8 @@ fn leased_generation(name: &OsStr) -> Option<Generation> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
 
     /// A home that shows generation 2 and has 1 and an unrecorded 3 besides.
@@ -377,6 +379,53 @@ mod tests {
         assert!(leased(&layout).is_empty());
         let error = Lease::take_of(&disk, &layout, number(9), "test").unwrap_err();
         assert!(matches!(error, LeaseError::Gone(_)), "{error}");
+    }
+
+    #[test]
+    fn a_directory_that_another_one_has_replaced_holds_nothing() {
+        let (home, layout) = home();
+        let disk = Disk::default();
+        disk.remove_tree(&layout.leases()).unwrap();
+        let lease = Lease::take(&disk, &layout, "test").unwrap();
+        assert!(!lease.is_too_late().unwrap());
+        disk.rename(&lease.directory(), &home.path().join("away")).unwrap();
+        disk.create_dir(&lease.directory()).unwrap();
+        assert!(lease.is_too_late().unwrap());
+    }
+
+    #[test]
+    fn a_current_generation_that_is_about_to_go_is_refused_and_not_waited_for() {
+        let (_home, layout) = home();
+        let disk = Disk::default();
+        disk.create_file(&layout.condemned(), b"2\n").unwrap();
+        let error = Lease::take(&disk, &layout, "test").unwrap_err();
+        assert!(matches!(error, LeaseError::Gone(gone) if gone == number(2)), "{error}");
+    }
+
+    #[test]
+    fn what_is_current_is_leased_whatever_becomes_current_meanwhile() {
+        let (home, layout) = home();
+        let disk = Disk::default();
+        let done = AtomicBool::new(false);
+        let taken: Result<Vec<Lease>, LeaseError> = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let next = home.path().join("next");
+                let mut current = number(2);
+                for new in (10..).map(number).take_while(|_| !done.load(Ordering::SeqCst)) {
+                    disk.create_dir(&layout.generation(new)).unwrap();
+                    disk.symlink(&Layout::current_text(new), &next).unwrap();
+                    disk.rename(&next, &layout.current()).unwrap();
+                    disk.remove_tree(&layout.generation(current)).unwrap();
+                    current = new;
+                    // It takes about as long to lease one.
+                    std::thread::sleep(Duration::from_micros(100));
+                }
+            });
+            let taken = (0..500).map(|_| Lease::take(&disk, &layout, "test")).collect();
+            done.store(true, Ordering::SeqCst);
+            taken
+        });
+        assert_eq!(taken.map(|leases| leases.len()).unwrap(), 500);
     }
 
     #[test]

@@ -30,6 +30,7 @@ mod summary;
 mod publish;
 mod run;
 mod outdated;
+mod log;
 #[cfg(test)]
 mod plan_laws;
 
@@ -37,6 +38,7 @@ pub use bind::{BindError, BindReport, BindRequest};
 pub use environments::{EquipError, TakenBack};
 pub use error::UpdateError;
 pub use failure::{Failure, LockMismatch};
+pub use log::CommitRange;
 pub use options::{CloneOf, Options, Retry, RetryPolicy, UpdateRequest};
 pub use plan::{BuildReason, Cooling, Decision, Deferred};
 pub use publish::{NotPublished, Publication};
@@ -47,6 +49,7 @@ pub use report::{
 pub(crate) use bind::{bind, unbind};
 pub(crate) use environments::{Environments, give_back};
 pub(crate) use error::unknown;
+pub(crate) use log::logs;
 pub(crate) use outdated::outdated;
 pub(crate) use publish::{Ahead, Publisher, write_file};
 pub(crate) use run::{Done, update};
