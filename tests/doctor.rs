@@ -36,5 +36,8 @@ mod finding;
 #[path = "doctor/foreign.rs"]
 mod foreign;
 
+#[path = "doctor/commands.rs"]
+mod commands;
+
 #[path = "doctor/corpus.rs"]
 mod corpus;

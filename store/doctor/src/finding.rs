@@ -44,12 +44,15 @@ pub struct About {
     pub exception: Option<Exception>,
     /// The directory it should lead to; null if none was found.
     pub candidate: Option<Candidate>,
-    /// The requirement that `--fix` installs.
+    /// The requirements that `--fix` installs.
     #[serde(skip)]
-    pub requirement: Option<String>,
-    /// The project that `--fix` installs to meet a requirement.
+    pub requirements: Vec<String>,
+    /// The projects that `--fix` installs to meet a requirement, where they lie.
     #[serde(skip)]
-    pub requirement_from: Option<PathBuf>,
+    pub required_projects: Vec<PathBuf>,
+    /// The name of the requirement that is not met.
+    #[serde(skip)]
+    pub required: Option<DistributionName>,
     /// Whether the requirement is installed, and has to be installed over that.
     #[serde(skip)]
     pub is_reinstalled: bool,
@@ -152,6 +155,16 @@ pub(crate) fn is_same(a: &Finding, b: &Finding) -> bool {
         && a.path == b.path
         && a.about.environment == b.about.environment
         && a.about.distribution == b.about.distribution
+}
+
+/// A name beside a file or directory that nothing has and no Python imports, for what is moved out of sight.
+pub(crate) fn aside(path: &Path) -> PathBuf {
+    let named = |end: String| PathBuf::from(format!("{}{end}", path.display()));
+    let mut names = (1..100).map(|number| match number {
+        1 => named(".off".into()),
+        number => named(format!(".off{number}")),
+    });
+    names.find(|name| name.symlink_metadata().is_err()).unwrap_or_else(|| named(".off".into()))
 }
 
 /// The last part of a path, for people.

@@ -17,7 +17,7 @@ use crate::{
         self,
         view::{CacheView, CachedView, EditableView, Effort, EnvironmentView, MachineView, run},
     },
-    finding::Finding,
+    finding::{Candidate, Finding},
     fix,
     hosts::{HOSTS, HostHome, cached_above, host_of},
     inspected::{Asked, Editable, Found, InspectedEnvironment, SiteKind},
@@ -187,6 +187,15 @@ fn restrict(environment: &InspectedEnvironment, editables: &[Editable<'_>], find
     if let Some(kind) = site_of(environment, editables, finding) {
         return leave_to_others(environment, finding, &kind);
     }
+    if let Some(foreign) = about.required_projects.iter().find_map(|it| foreign(it)) {
+        let why = format!("to install it runs its code, and {foreign}");
+        finding.about.command = fix::adding_command(environment, finding);
+        finding.about.not_fixed_because = Some(why);
+        finding.about.requirements.clear();
+        finding.about.required_projects.clear();
+        return;
+    }
+    let about = &finding.about;
     let Some(candidate) = &about.candidate else { return };
     if let Some(foreign) = foreign(&candidate.directory) {
         let why = format!("to install it runs its code, and {foreign}");
@@ -224,23 +233,31 @@ fn leave_to_others(environment: &InspectedEnvironment, finding: &mut Finding, ki
     let (why, mut command) = kind.advice(&finding.path, environment.executable());
     let python = quoted(environment.executable().as_os_str());
     let about = &mut finding.about;
+    // To move one of your own files needs no installer.
+    if *kind == SiteKind::User && check::is_of_start(finding.code) {
+        command.clone_from(&about.command);
+    }
     if let (SiteKind::User, Some(candidate)) = (kind, &about.candidate) {
         let directory = quoted(candidate.directory.as_os_str());
         command = Some(format!("{python} -m pip install --user --no-deps -e {directory}"));
     }
     about.candidate = None;
-    about.requirement = None;
-    about.requirement_from = None;
+    about.requirements.clear();
+    about.required_projects.clear();
     about.not_fixed_because = Some(why);
     about.command = command;
-    if kind.is_of_another() {
+    // Where this Python does not start, it is broken, whoever owns the file.
+    let is_stopped = check::is_of_start(finding.code) && finding.severity == Severity::Broken;
+    if kind.is_of_another() && !is_stopped {
         finding.severity = Severity::Note;
     }
 }
 
 /// The command that leads a distribution to where it should.
 fn command(environment: &InspectedEnvironment, finding: &Finding) -> Option<String> {
-    let directory = &finding.about.candidate.as_ref()?.directory;
+    let Some(Candidate { directory, .. }) = &finding.about.candidate else {
+        return fix::adding_command(environment, finding);
+    };
     match environment.installer.as_ref().filter(|_| environment.can_run()) {
         Some(installer) => {
             let arguments = [OsStr::new("--no-deps"), "-e".as_ref(), directory.as_os_str()];

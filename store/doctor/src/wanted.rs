@@ -2,21 +2,27 @@
 //!
 //! Only where none of these has it is an index asked: a name that is private may be anybody's there.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use modstore_core::model::DistributionName;
-use modstore_python::{lexical, small_text};
-use toml_edit::{Document, Item, TableLike};
+use modstore_python::{Distribution, lexical, small_text};
+use toml_edit::{Document, Item, Table, TableLike};
 
 use crate::{
     cache::distribution_in,
     catalog::Catalog,
     finding::{name_of, undecided},
-    inspected::{Editable, MarkerEnvironment, marker_holds},
+    inspected::{MarkerEnvironment, Requirement, marker_holds},
 };
 
 /// How deep members of a workspace are looked for.
 const DEEPEST: usize = 6;
+
+/// Most projects of which what they need is looked for.
+const MOST_TOGETHER: usize = 100;
 
 /// Where a requirement comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,26 +37,102 @@ pub(crate) enum Wanted {
     Unknown(String),
 }
 
-/// Where the requirement `name` of `editable` comes from.
+/// Projects, with those that they need and that an index must not be asked for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Together {
+    /// Installed as they lie there.
+    pub projects: Vec<PathBuf>,
+    /// Direct references.
+    pub addresses: Vec<String>,
+}
+
+/// Where the requirement `name` of a project comes from: of its directory, and its settings.
 pub(crate) fn source_of(
     catalog: &Catalog,
-    editable: &Editable<'_>,
+    project: Option<(&Path, &str)>,
     name: &DistributionName,
     here: &MarkerEnvironment,
 ) -> Wanted {
     if let Some(candidate) = catalog.store.as_ref().and_then(|store| store.candidate(name)) {
         return Wanted::Directory(candidate.directory);
     }
-    if let Some(project) = editable.project()
-        && let Some(wanted) = named_source(&project.directory, &project.settings, name, here)
+    if let Some((directory, settings)) = project
+        && let Some(wanted) = named_source(directory, settings, name, here)
     {
         return wanted;
     }
     match catalog.search.holders(name) {
-        [] => Wanted::Index,
+        [] => project
+            .and_then(|(directory, settings)| own_index(directory, settings))
+            .map_or(Wanted::Index, Wanted::Unknown),
         [only] => Wanted::Directory(only.clone()),
         several => Wanted::Unknown(undecided(name.as_str(), several)),
     }
+}
+
+/// The projects, and those that they need in turn and that are not installed, as far as they declare them: each from its
+/// place. An installer that meets such a name asks its index for it.
+///
+/// # Errors
+/// Where the place of one cannot be decided, with the reason.
+pub(crate) fn with_needed(
+    catalog: &Catalog,
+    projects: Vec<PathBuf>,
+    installed: &[Distribution],
+    here: &MarkerEnvironment,
+) -> Result<Together, String> {
+    let mut together = Together { projects, addresses: Vec::new() };
+    let mut next = 0;
+    while let Some(project) = together.projects.get(next).filter(|_| next < MOST_TOGETHER).cloned()
+    {
+        next += 1;
+        let settings = small_text(&project.join("pyproject.toml")).unwrap_or_default();
+        for needed in declared(&settings).iter().filter(|it| it.applies(here) == Some(true)) {
+            let admits = |version: String| needed.admits(&version) != Some(false);
+            let mut same = installed.iter().filter(|it| it.name == needed.name);
+            if same.any(|it| it.known_version().is_none_or(admits)) {
+                continue;
+            }
+            match source_of(catalog, Some((&project, &settings)), &needed.name, here) {
+                Wanted::Directory(directory) => together.projects.push(directory),
+                Wanted::Address(address) => {
+                    together.addresses.push(format!("{} @ {address}", needed.name));
+                }
+                Wanted::Unknown(why) => return Err(why),
+                Wanted::Index => {}
+            }
+            let mut known = BTreeSet::new();
+            together.projects.retain(|it| known.insert(it.clone()));
+        }
+    }
+    Ok(together)
+}
+
+/// The requirements that a project declares itself.
+fn declared(settings: &str) -> Vec<Requirement> {
+    let Ok(document) = Document::parse(settings) else { return Vec::new() };
+    let all = document.get("project").and_then(|it| it.get("dependencies")?.as_array());
+    let texts = all.into_iter().flatten().filter_map(|it| it.as_str());
+    texts.filter_map(Requirement::parse).collect()
+}
+
+/// That a project takes what it needs from an index of its own, if it does. One that is only for what names it does not count.
+fn own_index(directory: &Path, settings: &str) -> Option<String> {
+    let above = directory.ancestors().skip(1).take(5);
+    let workspaces = above.filter_map(|root| small_text(&root.join("pyproject.toml")));
+    let workspaces = workspaces.filter(|text| text.contains("[tool.uv.workspace]"));
+    [settings.to_owned()].into_iter().chain(workspaces).find_map(|text| {
+        let document = Document::parse(text.as_str()).ok()?;
+        let uv = table(document.as_item(), &["tool", "uv"])?;
+        let is_explicit =
+            |it: &&Table| it.get("explicit").and_then(Item::as_bool).unwrap_or_default();
+        let indexes = uv.get("index").and_then(Item::as_array_of_tables).into_iter().flatten();
+        let own = indexes.filter(|it| !is_explicit(it)).find_map(|it| it.get("url")?.as_str());
+        let own = own.or_else(|| uv.get("index-url")?.as_str())?;
+        let shown = own.split_once("://").and_then(|(_, rest)| rest.split('/').next())?;
+        let host = shown.rsplit('@').next().unwrap_or(shown);
+        Some(format!("its project takes what it needs from an index of its own, at {host}"))
+    })
 }
 
 /// What `tool.uv.sources` of the project, or of its workspace, says.

@@ -27,6 +27,7 @@ pub use read::{
 };
 pub use run::{
     Exception, ImportProbe, ImportProbeError, ImportRequest, ImportResult, Install, Installer,
-    Interpreter, ModulePlace, ModuleSearch, PythonError, SharedImports, quoted,
+    Interpreter, ModulePlace, ModuleSearch, PythonError, SharedImports, SitesWithoutStart,
+    StartTrace, quoted,
 };
 pub use workspace::Workspace;

@@ -24,6 +24,9 @@ const ABANDONED: Duration = Duration::from_secs(60 * 60);
 /// Most bytes of a file whose content is looked at to see whether it was edited.
 const LONGEST: u64 = 256 << 20;
 
+/// How deep refs are looked for.
+const DEEPEST: usize = 6;
+
 /// Most bytes of a commit.
 const LONGEST_COMMIT: u64 = 1 << 20;
 
@@ -63,6 +66,20 @@ impl Checkout {
     pub(crate) fn branch(&self) -> Option<String> {
         let head = small_text(&self.git.join("HEAD"))?;
         head.trim().strip_prefix("ref: refs/heads/").map(str::to_owned)
+    }
+
+    /// Whether everything in it is at its remote too: its commit was fetched, and nothing was edited.
+    pub(crate) fn is_copy(&self) -> bool {
+        let Some(head) = &self.head else { return false };
+        let files = ["packed-refs", "FETCH_HEAD", "shallow"].map(|name| self.git.join(name));
+        let files = files.into_iter().chain(files_below(&self.git.join("refs/remotes"), DEEPEST));
+        let names_head = |path: PathBuf| {
+            let text = small_text(&path).unwrap_or_default();
+            let is_local =
+                |line: &str| line.contains(" refs/heads/") || line.contains(" refs/tags/");
+            text.lines().any(|line| line.starts_with(head.as_str()) && !is_local(line))
+        };
+        self.remote().is_some() && files.into_iter().any(names_head) && self.edited().is_empty()
     }
 
     /// Where its configuration is.
@@ -275,6 +292,13 @@ fn commit_at(git: &Path, name: &str, depth: u8) -> Option<String> {
         Some(next) => commit_at(git, next, depth),
         None => Some(text.trim().to_owned()).filter(|text| is_commit(text)),
     }
+}
+
+fn files_below(directory: &Path, depth: usize) -> Vec<PathBuf> {
+    let Some(depth) = depth.checked_sub(1) else { return Vec::new() };
+    let children = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let below = |path: PathBuf| if path.is_dir() { files_below(&path, depth) } else { vec![path] };
+    children.map(|child| child.path()).flat_map(below).collect()
 }
 
 /// Whether this is a whole commit id.

@@ -6,4 +6,4 @@ mod candidates;
 
 pub(crate) use cached::{Cached, distribution_in, source_of, without_secret};
 pub(crate) use candidates::Search;
-pub(crate) use checkout::{is_commit, short};
+pub(crate) use checkout::{Checkout, is_commit, short};

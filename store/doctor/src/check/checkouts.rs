@@ -9,8 +9,8 @@ use modstore_python::quoted;
 
 use super::view::{CacheView, CachedView, Effort, OfCache, OfCached, Step};
 use crate::{
-    cache::{Cached, is_commit, short},
-    finding::{Code, Details as _, Finding, Fix},
+    cache::{Cached, Checkout, is_commit, short},
+    finding::{Code, Details as _, Finding, Fix, aside},
     hosts::HOSTS,
 };
 
@@ -76,7 +76,7 @@ fn at_another_commit(cached: &Cached) -> Option<Finding> {
 /// A directory that its host fetches again once it is moved aside.
 fn to_fetch_again(cached: &Cached, code: Code, what: String) -> Finding {
     let quoted = |path: &Path| quoted(path.as_os_str());
-    let aside = cached.directory.with_extension("aside");
+    let aside = aside(&cached.directory);
     Finding::new(code, &cached.directory, what)
         .not_fixed("its host has to fetch it again")
         .command(format!("mv {} {}", quoted(&cached.directory), quoted(&aside)))
@@ -92,7 +92,10 @@ fn edited(cached: &Cached) -> Option<Finding> {
     let what = format!("{files} edited, and the next update of its host undoes that");
     let directory = quoted(cached.directory.as_os_str());
     let finding = Finding::new(EDITED_CHECKOUT, &cached.directory, what)
-        .command(format!("git -C {directory} diff HEAD > edits.patch"));
+        // Files that git does not track yet are edits too.
+        .command(format!(
+            "git -C {directory} add --intent-to-add . && git -C {directory} diff HEAD > edits.patch"
+        ));
     Some(finding.not_fixed("edits are their author's"))
 }
 
@@ -109,7 +112,8 @@ fn nothing_uses(view: &CachedView<'_>) -> Option<Finding> {
         Effort::Full | Effort::Import => format!(" ({} kB)", size_of(directory) / 1000),
         Effort::Quick => String::new(),
     };
-    Some(unused(directory, format!("no known environment leads to it{size}")))
+    let is_copy = view.cached.checkout.as_ref().is_some_and(Checkout::is_copy);
+    Some(unused(directory, format!("no known environment leads to it{size}"), is_copy))
 }
 
 fn obsolete(view: &mut CacheView<'_>, found: &mut Vec<Finding>) {
@@ -118,13 +122,22 @@ fn obsolete(view: &mut CacheView<'_>, found: &mut Vec<Finding>) {
     let mut old: Vec<_> =
         children.map(|child| child.path()).filter(|path| is_obsolete(path)).collect();
     old.sort();
-    found.extend(old.iter().map(|path| unused(path, "it has an obsolete layout".to_owned())));
+    found.extend(old.iter().map(|path| {
+        let children = std::fs::read_dir(path).into_iter().flatten().flatten();
+        let mut checkouts = children.map(|child| Checkout::at(&child.path()));
+        let is_copy = checkouts.all(|it| it.as_ref().is_some_and(Checkout::is_copy));
+        unused(path, "it has an obsolete layout".to_owned(), is_copy)
+    }));
 }
 
-fn unused(directory: &Path, what: String) -> Finding {
-    Finding::new(UNUSED_CHECKOUT, directory, what)
-        .command(format!("rm -r {}", quoted(directory.as_os_str())))
-        .not_fixed("other programs may use it")
+/// A directory that nothing is known to use. What may be the only copy of something is not offered for deletion.
+fn unused(directory: &Path, what: String, is_copy: bool) -> Finding {
+    let finding = Finding::new(UNUSED_CHECKOUT, directory, what);
+    if is_copy {
+        let command = format!("rm -r {}", quoted(directory.as_os_str()));
+        return finding.command(command).not_fixed("other programs may use it");
+    }
+    finding.not_fixed("it may be the only copy of what is in it")
 }
 
 fn size_of(directory: &Path) -> u64 {

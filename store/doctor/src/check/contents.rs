@@ -13,7 +13,7 @@ use std::{
 };
 
 use modstore_core::{findings::Severity, model::DistributionName};
-use modstore_python::{Distribution, RecordedFile, is_identifier, quoted};
+use modstore_python::{Distribution, RecordedFile, is_identifier};
 
 use super::{
     records::NOT_AS_RECORDED,
@@ -71,11 +71,11 @@ fn find(view: &mut EnvironmentView<'_>, found: &mut Vec<Finding>) {
 
 /// Whether a finding is about the distribution, or says already that it is to be installed again.
 fn is_about(finding: &Finding, name: &DistributionName) -> bool {
-    let requirement = finding.about.requirement.as_deref().unwrap_or_default();
-    let is_needed =
-        || requirement.to_ascii_lowercase().replace('_', "-").starts_with(name.as_str());
-    finding.about.distribution.as_ref() == Some(name)
-        || finding.code == UNMET_REQUIREMENT && finding.about.is_reinstalled && is_needed()
+    let about = &finding.about;
+    about.distribution.as_ref() == Some(name)
+        || finding.code == UNMET_REQUIREMENT
+            && about.is_reinstalled
+            && about.required.as_ref() == Some(name)
 }
 
 impl Listings {
@@ -161,16 +161,14 @@ fn told(
     };
     let finding = Finding::new(NOT_AS_RECORDED, path, what).at(severity);
     let finding = finding.of(&distribution.name, None);
-    let python = quoted(environment.executable().as_os_str());
-    let again = |what: &str| {
-        format!("uv pip install --python {python} --no-deps --reinstall {}", quoted(what.as_ref()))
-    };
+    let again = |what: &str| environment.again_command(&[what.as_ref()]);
     match (&distribution.direct_url, &distribution.version) {
         (None, Some(version)) => {
             let requirement = format!("{}=={version}", distribution.name);
             let finding = finding.command(again(&requirement));
             finding.with(|about| {
-                about.requirement = Some(requirement);
+                about.requirements.push(requirement);
+                about.required = Some(distribution.name.clone());
                 about.is_reinstalled = true;
             })
         }

@@ -5,15 +5,18 @@
 
 use std::path::{Path, PathBuf};
 
-use modstore_core::findings::{Severity, codes};
+use modstore_core::{
+    findings::{Severity, codes},
+    model::DistributionName,
+};
 use modstore_python::{
     Distribution, ModulePlace, Pointer, PointerKind, RecordedFile, quoted, small_bytes,
 };
 
 use super::view::{EditableView, OfEditable, Step};
 use crate::{
-    finding::{Choice, Code, Details as _, Finding, Fix, name_of},
-    inspected::promised,
+    finding::{Choice, Code, Details as _, Finding, Fix, aside, name_of},
+    inspected::{is_byte_code, promised},
 };
 
 codes! { pub(super) CODES of Code:
@@ -26,6 +29,9 @@ pub(super) const CHECK: Step<OfEditable> = OfEditable::check(CODES, find);
 /// A mark at the start of a text file that is no text. Python takes it as a part of the path before 3.11.10, 3.12.4 and
 /// 3.13.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// How deep a directory is looked into for anything but byte code.
+const DEEPEST: usize = 20;
 
 fn find(view: &mut EditableView<'_>, found: &mut Vec<Finding>) {
     // What is broken already says why Python finds something else. Without pointers there is nothing to compare with.
@@ -147,14 +153,42 @@ fn shadowed(view: &EditableView<'_>, name: &str, winner: &Path) -> Finding {
     let below = winner.strip_prefix(site).ok().and_then(|below| below.components().next());
     let left = below.map_or_else(|| winner.to_owned(), |first| site.join(first));
     match owner(view, &left) {
-        Some(owner) => finding
-            .not_fixed(format!("{owner} has installed it, and both have a {name}"))
-            .command(uninstall(view, &owner)),
+        Some(owner) => {
+            let why = format!("{owner} has installed it, and both have a {name}");
+            given_way(view, finding, &owner, why)
+        }
         None => finding
             .not_fixed(
                 "no distribution has recorded it, so whose it is has to be decided by a person",
             )
-            .command(format!("rm -r {}", quoted(left.as_os_str()))),
+            .command(out_of_sight(&left)),
+    }
+}
+
+/// The command that removes what holds byte code alone, and moves aside what may be the only copy of something.
+fn out_of_sight(left: &Path) -> String {
+    if holds_byte_code_alone(left, DEEPEST) {
+        return format!("rm -r {}", quoted(left.as_os_str()));
+    }
+    format!("mv {} {}", quoted(left.as_os_str()), quoted(aside(left).as_os_str()))
+}
+
+fn holds_byte_code_alone(path: &Path, depth: usize) -> bool {
+    let Ok(children) = std::fs::read_dir(path) else { return is_byte_code(path) };
+    let Some(depth) = depth.checked_sub(1) else { return false };
+    !path.is_symlink() && children.flatten().all(|it| holds_byte_code_alone(&it.path(), depth))
+}
+
+/// The finding, with the command that uninstalls the other distribution, unless that is needed.
+fn given_way(
+    view: &EditableView<'_>,
+    finding: Finding,
+    other: &DistributionName,
+    why: String,
+) -> Finding {
+    match view.environment.needing(other) {
+        Some(needing) => finding.not_fixed(format!("{why}; {} needs {other}", needing.name)),
+        None => finding.not_fixed(why).command(view.environment.uninstall_command(other)),
     }
 }
 
@@ -166,9 +200,10 @@ fn outside(view: &EditableView<'_>, name: &str, winner: &Path, finding: Finding)
     let other =
         leading.find_map(|it| it.distribution.as_ref()).filter(|it| **it != view.editable.name);
     match (other, owner(view, winner)) {
-        (Some(other), _) => finding
-            .not_fixed(format!("{other} leads to it, and both have a {name}"))
-            .command(uninstall(view, other.as_str())),
+        (Some(other), _) => {
+            let why = format!("{other} leads to it, and both have a {name}");
+            given_way(view, finding, other, why)
+        }
         (None, Some(owner)) => finding.not_fixed(format!(
             "{owner} has installed it outside the environment, and both have a {name}"
         )),
@@ -177,16 +212,11 @@ fn outside(view: &EditableView<'_>, name: &str, winner: &Path, finding: Finding)
 }
 
 /// The distribution that has recorded a file at or below this path.
-fn owner(view: &EditableView<'_>, path: &Path) -> Option<String> {
+fn owner(view: &EditableView<'_>, path: &Path) -> Option<DistributionName> {
     let mut all = view.installed.iter();
     let has = |files: Vec<RecordedFile>| files.iter().any(|file| file.path.starts_with(path));
     let is_owner = |it: &&Distribution| it.record().ok().flatten().is_some_and(has);
-    all.find(is_owner).map(|owner| owner.name.to_string())
-}
-
-fn uninstall(view: &EditableView<'_>, owner: &str) -> String {
-    let python = quoted(view.environment.executable().as_os_str());
-    format!("uv pip uninstall --python {python} {owner}")
+    all.find(is_owner).map(|owner| owner.name.clone())
 }
 
 /// The finding, with its own project as the directory to be installed again.

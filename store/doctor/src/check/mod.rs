@@ -99,6 +99,11 @@ impl CodeList for Fix {
     }
 }
 
+/// Whether a code is of a file that stops or disturbs the start of Python.
+pub(crate) fn is_of_start(code: Code) -> bool {
+    start::CODES.contains(&code)
+}
+
 /// Every code, in the order of their ids.
 ///
 /// D16, an upstream that cannot be reached, needs a network and is not among them.

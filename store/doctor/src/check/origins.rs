@@ -136,9 +136,7 @@ fn uncompiled(view: &EditableView<'_>) -> Option<Finding> {
         ))
         .at(Severity::Broken)
     };
-    let python = quoted(view.environment.executable().as_os_str());
-    let name = &editable.name;
-    let command = format!("uv pip install --python {python} --reinstall-package {name} {name}");
+    let command = view.environment.reinstall_command(&editable.name);
     Some(
         finding
             .leading_to(&pointer.target)

@@ -1,6 +1,6 @@
 //! Whether the paths that Python follows lead anywhere, and to the same place as the paths that tools show.
 
-use std::path::Path;
+use std::{ffi::OsStr, path::Path};
 
 use modstore_core::findings::codes;
 use modstore_python::{Finder, PointerKind, quoted, small_text};
@@ -10,7 +10,7 @@ use super::view::{EditableView, OfEditable, Step};
 use crate::{
     catalog::{is_project_of, project_above},
     finding::{Choice, Code, Details as _, Finding, Fix, name_of},
-    inspected::leads_somewhere,
+    inspected::{Constraint, leads_somewhere},
 };
 
 codes! { pub(super) CODES of Code:
@@ -93,17 +93,18 @@ fn unbuildable(view: &EditableView<'_>) -> Option<Finding> {
 
 /// The commands that install a project with what it builds with beside it.
 fn built_in_place(view: &EditableView<'_>, directory: &Path) -> String {
-    let python = quoted(view.environment.executable().as_os_str());
+    let environment = view.environment;
     let settings = small_text(&directory.join("pyproject.toml")).unwrap_or_default();
     let settings = settings.parse::<Document<String>>().ok();
     let requires =
         settings.as_ref().and_then(|it| it.get("build-system")?.get("requires")?.as_array());
     let requires = requires.into_iter().flatten().filter_map(|it| it.as_str());
-    let requires: Vec<String> = requires.chain(["ninja"]).map(|it| quoted(it.as_ref())).collect();
+    let requires: Vec<&OsStr> = requires.chain(["ninja"]).map(OsStr::new).collect();
+    let constraints: Vec<&Constraint> = environment.constraints().iter().collect();
     format!(
-        "uv pip install --python {python} {} && uv pip install --python {python} --no-build-isolation --no-deps -e {}",
-        requires.join(" "),
-        quoted(directory.as_os_str())
+        "{} && {}",
+        environment.adding_command(&constraints, &requires),
+        environment.editable_command(&["--no-build-isolation"], directory)
     )
 }
 

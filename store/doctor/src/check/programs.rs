@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeSet,
+    ffi::{OsStr, OsString},
     io::Read as _,
     path::{Path, PathBuf},
 };
@@ -11,7 +12,7 @@ use modstore_core::{
     disk::open_regular,
     findings::{Severity, codes},
 };
-use modstore_python::{Distribution, quoted};
+use modstore_python::Distribution;
 
 use super::view::{EnvironmentView, OfEnvironment, Step};
 use crate::{
@@ -64,7 +65,8 @@ fn find(view: &mut EnvironmentView<'_>, found: &mut Vec<Finding>) {
     found.push(if owners.is_empty() {
         finding
     } else {
-        finding.command(reinstall(environment, &owners))
+        let owners: Vec<&OsStr> = owners.iter().flatten().map(OsString::as_os_str).collect();
+        finding.command(environment.again_command(&owners))
     });
 }
 
@@ -103,7 +105,10 @@ fn retain_recorded(environment: &InspectedEnvironment, dead: &mut Vec<(PathBuf, 
 
 /// The distributions that have recorded these programs, as an installer takes them: by name and version, or, for one
 /// whose code lies elsewhere, by its project.
-fn owners(environment: &InspectedEnvironment, dead: &[(PathBuf, PathBuf)]) -> BTreeSet<String> {
+fn owners(
+    environment: &InspectedEnvironment,
+    dead: &[(PathBuf, PathBuf)],
+) -> BTreeSet<Vec<OsString>> {
     let is_dead = |path: &Path| dead.iter().any(|(program, _)| program == path);
     let has_dead = |it: &Distribution| {
         let recorded = it.record().ok().flatten().unwrap_or_default();
@@ -113,17 +118,25 @@ fn owners(environment: &InspectedEnvironment, dead: &[(PathBuf, PathBuf)]) -> BT
     distributions.filter(|it| has_dead(it)).filter_map(installed_as).collect()
 }
 
-fn installed_as(distribution: &Distribution) -> Option<String> {
-    if distribution.is_editable() {
-        let project = distribution.direct_url.as_ref()?.path.as_ref()?;
-        return project.is_dir().then(|| format!("-e {}", quoted(project.as_os_str())));
+/// The words by which an installer takes a distribution from where it came; nothing for one whose origin is gone.
+fn installed_as(distribution: &Distribution) -> Option<Vec<OsString>> {
+    let Some(url) = &distribution.direct_url else {
+        let version = distribution.version.as_ref().map(|it| format!("=={it}"));
+        return Some(vec![format!("{}{}", distribution.name, version.unwrap_or_default()).into()]);
+    };
+    match &url.path {
+        Some(path) if !path.exists() => None,
+        Some(path) if url.is_editable => Some(vec!["-e".into(), path.into()]),
+        Some(path) => Some(vec![path.into()]),
+        // It may hold a secret.
+        None if url.url.contains('@') => None,
+        None => {
+            let vcs = url.commit.as_ref().map(|it| format!("{}+", it.vcs)).unwrap_or_default();
+            let commit = url.commit.as_ref().map(|it| format!("@{}", it.id)).unwrap_or_default();
+            let below = url.subdirectory.as_ref().map(|it| format!("#subdirectory={it}"));
+            let below = below.unwrap_or_default();
+            let from = format!("{} @ {vcs}{}{commit}{below}", distribution.name, url.url);
+            Some(vec![from.into()])
+        }
     }
-    let version = distribution.version.as_ref().map(|it| format!("=={it}")).unwrap_or_default();
-    Some(quoted(format!("{}{version}", distribution.name).as_ref()))
-}
-
-fn reinstall(environment: &InspectedEnvironment, owners: &BTreeSet<String>) -> String {
-    let python = quoted(environment.executable().as_os_str());
-    let owners: Vec<&str> = owners.iter().map(String::as_str).collect();
-    format!("uv pip install --python {python} --no-deps --reinstall {}", owners.join(" "))
 }

@@ -3,13 +3,16 @@
 //! Requirements are those that were installed with it and those that its project declares now: an update of the code
 //! alone brings new ones, and no installer. A requirement that cannot be parsed is reported and not judged.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use modstore_core::{
     findings::{Severity, codes},
     model::DistributionName,
 };
-use modstore_python::{Distribution, ModuleSearch, PointerKind, RecordedFile, quoted};
+use modstore_python::{Distribution, ModuleSearch, PointerKind, RecordedFile};
 use toml_edit::{Document, Item, Table, TableLike};
 
 use super::{
@@ -22,7 +25,7 @@ use crate::{
         Asked, Editable, InspectedEnvironment, MarkerEnvironment, Requirement, admits_python,
         is_same_version,
     },
-    wanted::{Wanted, source_of},
+    wanted::{Together, Wanted, source_of, with_needed},
 };
 
 codes! { pub(super) CODES of Code:
@@ -166,24 +169,47 @@ fn missing(
     here: &MarkerEnvironment,
     finding: Finding,
 ) -> Finding {
-    let text = needed.without_marker();
-    let python = quoted(view.environment.executable().as_os_str());
-    let install = |what: &str| format!("uv pip install --python {python} {what}");
-    match source_of(view.catalog, view.editable, &needed.name, here) {
-        Wanted::Directory(directory) => finding
-            .command(install(&format!("-e {}", quoted(directory.as_os_str()))))
-            .with(|about| about.requirement_from = Some(directory)),
-        Wanted::Address(address) => {
-            let text = format!("{} @ {address}", needed.name);
-            finding
-                .command(install(&quoted(text.as_ref())))
-                .with(|about| about.requirement = Some(text))
-        }
-        Wanted::Unknown(why) => finding.not_fixed(why),
-        Wanted::Index => finding
-            .command(install(&quoted(text.as_ref())))
-            .with(|about| about.requirement = Some(text.to_owned())),
+    let finding = finding.with(|about| about.required = Some(needed.name.clone()));
+    let project = view.editable.project().map(|it| (&*it.directory, &*it.settings));
+    let mut projects = Vec::new();
+    let mut texts = Vec::new();
+    match source_of(view.catalog, project, &needed.name, here) {
+        Wanted::Directory(directory) => projects.push(directory),
+        Wanted::Address(address) => texts.push(format!("{} @ {address}", needed.name)),
+        Wanted::Unknown(why) => return finding.not_fixed(why),
+        Wanted::Index => texts.push(needed.without_marker().to_owned()),
     }
+    // Its own metadata would exclude the version that it needs now.
+    let own = renewed(view, needed, here);
+    projects.extend(own.iter().cloned());
+    match with_needed(view.catalog, projects, view.installed, here) {
+        Err(why) => finding.not_fixed(why),
+        Ok(Together { projects, addresses }) => finding.with(|about| {
+            texts.extend(addresses);
+            about.requirements = texts;
+            about.required_projects = projects;
+        }),
+    }
+}
+
+/// The project itself, where its installed metadata needs another version than the project does now.
+fn renewed(
+    view: &EditableView<'_>,
+    needed: &Requirement,
+    here: &MarkerEnvironment,
+) -> Option<PathBuf> {
+    let requires = view.editable.distribution?.metadata().ok().flatten()?.requires;
+    let mut same = requires.iter().filter_map(|text| Requirement::parse(text));
+    let installed = view.installed.iter().filter(|it| it.name == needed.name);
+    let versions: Vec<String> = installed.filter_map(Distribution::known_version).collect();
+    let is_old = same.any(|it| {
+        let is_met = || versions.iter().any(|version| it.admits(version) == Some(true));
+        it.name == needed.name
+            && it.applies(here) == Some(true)
+            && it.constraint().is_some()
+            && is_met()
+    });
+    is_old.then(|| view.editable.source_directory()).flatten()
 }
 
 /// The markers' values in an environment.

@@ -10,11 +10,11 @@ use modstore_core::{
     disk::names_in,
     findings::{Severity, codes},
 };
-use modstore_python::{Line, ModuleSearch, lines, quoted, small_bytes};
+use modstore_python::{Line, StartTrace, lines, quoted, small_bytes};
 
 use super::view::{EnvironmentView, OfEnvironment, Step};
 use crate::{
-    finding::{Code, Details as _, Finding, Fix, name_of},
+    finding::{Code, Details as _, Finding, Fix, aside, name_of},
     inspected::{Asked, InspectedEnvironment},
 };
 
@@ -28,8 +28,11 @@ pub(super) const CHECK: Step<OfEnvironment> = OfEnvironment::check(CODES, find);
 /// Modules that each start imports, after the `.pth` files.
 const CUSTOMIZING: [&str; 2] = ["sitecustomize.py", "usercustomize.py"];
 
-/// Most files that are run one by one.
-const MOST_RUN: usize = 100;
+/// Most lines that are named where none is known to be at fault.
+const MOST_NAMED: usize = 10;
+
+/// So many characters of a line are shown.
+const MOST_SHOWN: usize = 80;
 
 /// The sentence in which Python's `site` module names the file whose line it could not run.
 const COMPLAINT: &str = "Error processing line ";
@@ -44,36 +47,41 @@ fn find(view: &mut EnvironmentView<'_>, found: &mut Vec<Finding>) {
             let customizing = failing_module(environment, &answer.said).into_iter();
             found.extend(ours.chain(customizing).map(|(file, why)| {
                 let what = format!("{} fails at every start of Python: {why}", name_of(&file));
-                aside(&file, what).at(Severity::Warning)
+                moved(&file, what).at(Severity::Warning)
             }));
         }
         Asked::Failed { without_site: false, .. } => {}
         Asked::Failed { why, without_site: true } => {
             let undecoded = undecodable(environment);
             let stopping = if undecoded.is_empty() {
-                stopping(environment, why, view.cancel)
+                stopping(environment, why, view.cancel).into_iter().collect()
             } else {
                 undecoded
             };
             if stopping.is_empty() {
-                let what = format!("Python does not start with this site directory: {why}");
-                let site = environment.found.paths.site.first().cloned().unwrap_or_default();
-                found.push(
-                    Finding::new(DISTURBED_START, site, what)
-                        .not_fixed("no single file is known to be at fault"),
-                );
+                found.push(unknown(environment, why));
             }
-            found.extend(stopping.into_iter().map(|(file, cause)| {
-                aside(&file, format!("{} stops every start of Python: {cause}", name_of(&file)))
-            }));
+            found.extend(stopping.into_iter().map(|(file, what)| moved(&file, what)));
         }
     }
 }
 
+/// That no single file is known to be at fault, with the lines that may be.
+fn unknown(environment: &InspectedEnvironment, why: &str) -> Finding {
+    let what = format!("Python does not start with this site directory: {why}");
+    let site = environment.found.paths.site.first().cloned().unwrap_or_default();
+    let candidates = run_at_start(environment);
+    let why = "no single file is known to be at fault";
+    Finding::new(DISTURBED_START, site, what).not_fixed(if candidates.is_empty() {
+        why.to_owned()
+    } else {
+        format!("{why}; each start runs {}", candidates.join(" and "))
+    })
+}
+
 /// A finding whose command takes the file out of Python's sight and keeps it.
-fn aside(file: &Path, what: String) -> Finding {
-    let away = format!("{}.off", file.display());
-    let command = format!("mv {} {}", quoted(file.as_os_str()), quoted(away.as_ref()));
+fn moved(file: &Path, what: String) -> Finding {
+    let command = format!("mv {} {}", quoted(file.as_os_str()), quoted(aside(file).as_os_str()));
     Finding::new(DISTURBED_START, file, what)
         .not_fixed("what the file is for is known only to its author")
         .command(command)
@@ -105,7 +113,7 @@ fn failing_module(environment: &InspectedEnvironment, said: &str) -> Option<(Pat
         let complaint = format!("Error in {}", name.strip_suffix(".py")?);
         let (_, rest) = said.split_once(&complaint)?;
         let why = rest.lines().nth(1).unwrap_or("it raised an exception").to_owned();
-        let sites = environment.found.paths.site.iter();
+        let sites = environment.every_scan().map(|scan| &scan.site);
         sites.map(|site| site.join(name)).find(|file| file.is_file()).map(|file| (file, why))
     })
 }
@@ -113,45 +121,56 @@ fn failing_module(environment: &InspectedEnvironment, said: &str) -> Option<(Pat
 fn is_in_site(environment: &InspectedEnvironment, file: &Path) -> bool {
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let directory = file.parent().map(real);
-    environment.found.paths.site.iter().any(|site| Some(real(site)) == directory)
+    environment.every_scan().any(|scan| Some(real(&scan.site)) == directory)
 }
 
-/// The `.pth` files that are not UTF-8.
+/// The `.pth` files that are not UTF-8, and what they do.
 fn undecodable(environment: &InspectedEnvironment) -> Vec<(PathBuf, String)> {
-    let unparsed = environment.scans.iter().flat_map(|scan| &scan.unparsed);
+    let unparsed = environment.every_scan().flat_map(|scan| &scan.unparsed);
     let pth =
         unparsed.filter(|it| !it.is_unread && it.file.extension().is_some_and(|end| end == "pth"));
     pth.filter(|it| small_bytes(&it.file).is_some_and(|text| std::str::from_utf8(&text).is_err()))
-        .map(|it| (it.file.clone(), "it is not in UTF-8".to_owned()))
+        .map(|it| {
+            let name = name_of(&it.file);
+            (it.file.clone(), format!("{name} stops every start of Python: it is not in UTF-8"))
+        })
         .collect()
 }
 
-/// The first file that each start runs and that does not let Python go on: found by running them one by one, in the order of
-/// Python.
+/// The file, and the line in it, that this Python does not get past.
 fn stopping(
     environment: &InspectedEnvironment,
     why: &str,
     cancel: &Cancel,
-) -> Vec<(PathBuf, String)> {
-    let python = environment.executable();
-    let run = environment.every_scan().flat_map(|scan| run_at_start(&scan.site));
-    let mut run = run.take(MOST_RUN);
-    let first =
-        run.find(|file| !cancel.is_cancelled() && !ModuleSearch::starts_with(python, file, cancel));
-    first.map(|file| (file, why.to_owned())).into_iter().collect()
+) -> Option<(PathBuf, String)> {
+    let StartTrace { file, line } = StartTrace::of(environment.executable(), cancel)?;
+    let line = line.map(|(number, text)| {
+        let shown: String = text.chars().take(MOST_SHOWN).collect();
+        format!(", with line {number} (`{shown}`)")
+    });
+    let what = format!(
+        "{} stops every start of Python{}: {why}",
+        name_of(&file),
+        line.unwrap_or_default()
+    );
+    Some((file, what))
 }
 
-/// The files of a site directory of which each start of Python runs something.
-fn run_at_start(site: &Path) -> Vec<PathBuf> {
-    let has_code = |file: &PathBuf| {
-        let lines = small_bytes(file).and_then(|bytes| lines(site, &bytes).ok());
-        lines.is_some_and(|lines| lines.iter().any(|line| matches!(line, Line::Code(_))))
+/// The lines of `.pth` files that each start of Python runs, for people.
+fn run_at_start(environment: &InspectedEnvironment) -> Vec<String> {
+    let in_site = |site: &Path| {
+        let names = names_in(site).unwrap_or_default().into_iter();
+        let files = names.map(|name| site.join(name));
+        let pth = files.filter(|file| file.extension().is_some_and(|end| end == "pth"));
+        let code = pth.filter_map(|file| {
+            let lines = lines(site, &small_bytes(&file)?).ok()?;
+            let first = lines.iter().position(|line| matches!(line, Line::Code(_)))?;
+            Some(format!("line {} of {}", first + 1, file.display()))
+        });
+        code.collect::<Vec<String>>()
     };
-    let names = names_in(site).unwrap_or_default();
-    let pth = names.iter().map(|name| site.join(name));
-    let pth = pth.filter(|file| file.extension().is_some_and(|end| end == "pth"));
-    let others = CUSTOMIZING.map(|name| site.join(name)).into_iter().filter(|file| file.is_file());
-    pth.filter(has_code).chain(others).collect()
+    let all = environment.every_scan().flat_map(|scan| in_site(&scan.site));
+    all.take(MOST_NAMED).collect()
 }
 
 #[cfg(test)]

@@ -184,7 +184,7 @@ impl<'a> Fixer<'a> {
             return false;
         }
         let how = installer.to_string();
-        let constraints = match constraints(environment) {
+        let constraints = match constraints(environment, findings) {
             Ok(constraints) => constraints,
             Err(error) => {
                 self.has_failed(environment, wanted.all(), &how, &error, false);

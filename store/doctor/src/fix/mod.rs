@@ -8,3 +8,4 @@ mod fixer;
 
 pub(crate) use fixer::{Done, Fixer};
 pub(crate) use guard::in_the_way;
+pub(crate) use requirements::adding_command;

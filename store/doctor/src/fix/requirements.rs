@@ -1,15 +1,21 @@
 //! [`Requirements`]: what is missing in an environment, added by one call of its installer; and the constraints that keep
 //! what works there working.
 
-use std::{io::Write as _, path::PathBuf};
+use std::{ffi::OsStr, io::Write as _, path::PathBuf};
 
-use modstore_core::disk::{DiskError, Verb};
+use modstore_core::{
+    disk::{DiskError, Verb},
+    model::DistributionName,
+};
 use tempfile::NamedTempFile;
 
 use crate::{
     finding::Finding,
-    inspected::{InspectedEnvironment, Requirement},
+    inspected::{Constraint, InspectedEnvironment},
 };
+
+/// A command with more constraints than that is nothing to type, and `modstore doctor --fix` makes the same call.
+const MOST_TYPED: usize = 40;
 
 /// The missing requirements of an environment.
 #[derive(Debug, Default)]
@@ -28,11 +34,10 @@ impl Requirements {
         let abouts = findings.iter().map(|finding| &finding.about);
         for about in abouts.filter(|it| it.environment.as_deref() == Some(environment.prefix())) {
             if about.is_reinstalled {
-                let needed = about.requirement.as_deref().and_then(Requirement::parse);
-                wanted.again.extend(needed.map(|needed| needed.name.to_string()));
+                wanted.again.extend(about.required.as_ref().map(ToString::to_string));
             }
-            wanted.texts.extend(about.requirement.clone());
-            wanted.projects.extend(about.requirement_from.clone());
+            wanted.texts.extend(about.requirements.iter().cloned());
+            wanted.projects.extend(about.required_projects.iter().cloned());
         }
         for list in [&mut wanted.texts, &mut wanted.again] {
             list.sort();
@@ -54,22 +59,20 @@ impl Requirements {
     }
 }
 
-/// A file of constraints: those of the environment itself, and what each installed distribution needs. No version is
-/// installed that breaks one of them; where that leaves none, the installer says so and changes nothing.
-pub(super) fn constraints(environment: &InspectedEnvironment) -> Result<NamedTempFile, DiskError> {
-    let own = environment.registration.as_ref().and_then(|it| it.constraints.as_ref());
-    let mut lines = Vec::new();
-    if let Some(own) = own {
-        lines.push(format!("-c {}", own.display()));
-    }
-    let distributions = environment.scans.iter().flat_map(|scan| &scan.distributions);
-    let metadata = distributions.filter_map(|it| it.metadata().ok().flatten());
-    for text in metadata.flat_map(|metadata| metadata.requires) {
-        // One that is not met as it is constrains nothing. The installer knows which markers hold.
-        let needed = Requirement::parse(&text).filter(|it| is_met(environment, it));
-        lines.extend(needed.and_then(|needed| needed.constraint()));
-    }
-    lines.sort();
+/// A file of constraints: what the distributions of the environment need and have, but for what is asked for instead.
+pub(super) fn constraints(
+    environment: &InspectedEnvironment,
+    findings: &[Finding],
+) -> Result<NamedTempFile, DiskError> {
+    let here =
+        findings.iter().filter(|it| it.about.environment.as_deref() == Some(environment.prefix()));
+    let exempt: Vec<_> = here.filter_map(between).collect();
+    let mut lines: Vec<&str> = environment
+        .constraints()
+        .iter()
+        .filter(|it| !it.is_between(&exempt))
+        .map(|it| it.line.as_str())
+        .collect();
     lines.dedup();
     let failed = |error| DiskError::new(Verb::CreateFile, std::env::temp_dir(), error);
     let mut file = NamedTempFile::new().map_err(failed)?;
@@ -77,9 +80,37 @@ pub(super) fn constraints(environment: &InspectedEnvironment) -> Result<NamedTem
     Ok(file)
 }
 
-fn is_met(environment: &InspectedEnvironment, needed: &Requirement) -> bool {
-    let distributions = environment.scans.iter().flat_map(|scan| &scan.distributions);
-    let mut versions =
-        distributions.filter(|it| it.name == needed.name).filter_map(|it| it.version.as_ref());
-    versions.any(|version| needed.admits(version) == Some(true))
+/// The distribution of a finding and what it needs: its project may need another version than it did when it was installed.
+fn between(finding: &Finding) -> Option<(DistributionName, DistributionName)> {
+    let about = &finding.about;
+    let is_installed = !about.requirements.is_empty() || !about.required_projects.is_empty();
+    let names = || Some((about.distribution.clone()?, about.required.clone()?));
+    is_installed.then(names).flatten()
+}
+
+/// The command that installs the requirements of a finding as `--fix` does.
+pub(crate) fn adding_command(
+    environment: &InspectedEnvironment,
+    finding: &Finding,
+) -> Option<String> {
+    let about = &finding.about;
+    let flag = OsStr::new("-e");
+    let projects = about.required_projects.iter().flat_map(|it| [flag, it.as_os_str()]);
+    let texts = about.requirements.iter().map(OsStr::new);
+    let mut what: Vec<&OsStr> = projects.chain(texts).collect();
+    if what.is_empty() {
+        return None;
+    }
+    let again = about.required.as_ref().filter(|_| about.is_reinstalled);
+    let options = again.map(|name| environment.again_options(name)).unwrap_or_default();
+    what.splice(0..0, options.iter().map(OsStr::new));
+    let exempt: Vec<_> = between(finding).into_iter().collect();
+    let constraints = environment.constraints().iter();
+    let constraints: Vec<&Constraint> = constraints.filter(|it| !it.is_between(&exempt)).collect();
+    let is_by_fix = about.not_fixed_because.is_none() && environment.installer.is_some();
+    Some(if is_by_fix && constraints.len() > MOST_TYPED {
+        format!("{} --fix", environment.doctor_command())
+    } else {
+        environment.adding_command(&constraints, &what)
+    })
 }

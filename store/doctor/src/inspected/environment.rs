@@ -1,6 +1,9 @@
 //! [`InspectedEnvironment`]: an environment as a doctor sees it, read by files alone.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::OnceLock,
+};
 
 use modstore_core::{Cancel, disk::Layout, program::is_executable};
 use modstore_python::{
@@ -9,6 +12,7 @@ use modstore_python::{
 };
 
 use super::{
+    constraints::Constraint,
     discover::Found,
     editable::Editable,
     other_sites::{OtherSite, SiteKind, is_of_the_system, other_sites},
@@ -32,6 +36,7 @@ pub(crate) struct InspectedEnvironment {
     pub unread: Vec<(PathBuf, String)>,
     pub installer: Option<Installer>,
     pub python: Option<PythonVersion>,
+    constraints: OnceLock<Vec<Constraint>>,
 }
 
 impl InspectedEnvironment {
@@ -55,7 +60,18 @@ impl InspectedEnvironment {
         let installer = Installer::find(&found.paths).filter(|_| found.unasked.is_none());
         let python = found.paths.python_version();
         let others = Vec::new();
-        Self { found, registration, other_store, scans, others, unread, installer, python }
+        let constraints = OnceLock::new();
+        Self {
+            found,
+            registration,
+            other_store,
+            scans,
+            others,
+            unread,
+            installer,
+            python,
+            constraints,
+        }
     }
 
     /// The same, with the site directories of others that its Python sees. A virtual environment that is closed has none.
@@ -125,6 +141,14 @@ impl InspectedEnvironment {
     /// What its own site directories hold, and those of others that its Python sees.
     pub(crate) fn every_scan(&self) -> impl Iterator<Item = &Scan> {
         self.scans.iter().chain(self.others.iter().map(|other| &other.scan))
+    }
+
+    /// What its distributions need and have, as an installer is told.
+    pub(crate) fn constraints(&self) -> &[Constraint] {
+        self.constraints.get_or_init(|| {
+            let own = self.registration.as_ref().and_then(|it| it.constraints.as_deref());
+            Constraint::all(own, &self.every_scan().collect::<Vec<_>>())
+        })
     }
 
     /// Metadata that was left of another version, and the metadata of the version whose files are there.

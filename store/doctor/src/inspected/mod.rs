@@ -5,11 +5,14 @@ mod recorded;
 pub(crate) mod discover;
 mod editable;
 mod other_sites;
+mod constraints;
 mod environment;
+mod commands;
 mod promised;
 mod asked;
 
 pub(crate) use asked::Asked;
+pub(crate) use constraints::Constraint;
 pub(crate) use discover::Found;
 pub(crate) use editable::{Editable, leads_somewhere};
 pub(crate) use environment::InspectedEnvironment;

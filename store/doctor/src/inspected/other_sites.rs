@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use modstore_core::{Cancel, disk::names_in};
-use modstore_python::{ModuleSearch, Scan, quoted, small_text};
+use modstore_python::{ModuleSearch, Scan, SitesWithoutStart, quoted, small_text};
 
 /// Where the files of the system's packages are. Administrators install below `/usr/local`.
 const OF_THE_SYSTEM: [&str; 3] = ["/usr/lib", "/usr/lib64", "/usr/share"];
@@ -49,12 +49,22 @@ pub(crate) fn other_sites(
     is_virtual: bool,
     cancel: &Cancel,
 ) -> Vec<OtherSite> {
-    let Ok(answer) = ModuleSearch::ask(python, &[].into(), cancel) else { return Vec::new() };
+    let (path, user) = match ModuleSearch::ask(python, &[].into(), cancel) {
+        Ok(answer) => (answer.path, answer.user_site),
+        // One of these directories may hold the file that keeps it from starting.
+        Err(_) => match SitesWithoutStart::of(python, cancel) {
+            Some(found) => {
+                let user = found.user.iter().cloned();
+                (user.chain(found.sites).collect(), found.user)
+            }
+            None => return Vec::new(),
+        },
+    };
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let mut known: Vec<PathBuf> = own.iter().map(|site| real(site)).collect();
-    let user = answer.user_site.as_deref().map(real);
+    let user = user.as_deref().map(real);
     let mut found = Vec::new();
-    for path in answer.path.iter().filter(|path| is_site(path)) {
+    for path in path.iter().filter(|path| is_site(path)) {
         let resolved = real(path);
         if known.contains(&resolved) {
             continue;

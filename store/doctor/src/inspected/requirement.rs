@@ -83,11 +83,15 @@ impl Requirement {
     /// for a constraint has no extras.
     pub(crate) fn constraint(&self) -> Option<String> {
         let marker = split_marker(&self.text).1.map(str::trim);
-        let is_of_extra = self.marker.as_ref().is_some_and(Marker::names_extra);
-        (!self.specifiers.is_empty() && !is_of_extra).then(|| {
+        (!self.specifiers.is_empty() && !self.is_of_extra()).then(|| {
             let marker = marker.map(|marker| format!(" ; {marker}")).unwrap_or_default();
             format!("{}{}{marker}", self.name, self.specifiers)
         })
+    }
+
+    /// Whether only an extra brings it.
+    pub(crate) fn is_of_extra(&self) -> bool {
+        self.marker.as_ref().is_some_and(Marker::names_extra)
     }
 
     /// The same without its marker, for an installer.

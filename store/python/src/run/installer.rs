@@ -195,11 +195,59 @@ impl Installer {
     /// The command that installs these, for a shell.
     #[must_use]
     pub fn install_command(&self, python: &Path, arguments: &[&OsStr]) -> String {
+        self.typed(python, "install", arguments)
+    }
+
+    /// The command that installs these under constraints, as [`install`](Self::install) does with a file of them.
+    #[must_use]
+    pub fn constrained_command(
+        &self,
+        python: &Path,
+        constraints: &[&str],
+        arguments: &[&OsStr],
+    ) -> String {
+        let mut options: Vec<&OsStr> = Vec::new();
+        if let Self::Uv(_) = self {
+            options.push("--no-sources".as_ref());
+        }
+        let input = match self {
+            _ if constraints.is_empty() => None,
+            Self::Uv(_) => Some("-"),
+            Self::Pip => Some("/dev/stdin"),
+        };
+        options.extend(input.into_iter().flat_map(|input| ["-c", input]).map(OsStr::new));
+        options.extend(arguments);
+        let command = self.install_command(python, &options);
+        if constraints.is_empty() {
+            return command;
+        }
+        let lines: Vec<String> = constraints.iter().map(|line| quoted(line.as_ref())).collect();
+        format!("printf '%s\\n' {} | {command}", lines.join(" "))
+    }
+
+    /// The command that uninstalls a distribution, for a shell.
+    #[must_use]
+    pub fn uninstall_command(&self, python: &Path, name: &DistributionName) -> String {
+        let yes = matches!(self, Self::Pip).then_some(OsStr::new("--yes"));
+        let arguments: Vec<&OsStr> = yes.into_iter().chain([name.as_str().as_ref()]).collect();
+        self.typed(python, "uninstall", &arguments)
+    }
+
+    /// The option by which everything that is named is installed again.
+    #[must_use]
+    pub const fn again(&self) -> &'static str {
+        match self {
+            Self::Uv(_) => "--reinstall",
+            Self::Pip => "--force-reinstall",
+        }
+    }
+
+    fn typed(&self, python: &Path, verb: &str, arguments: &[&OsStr]) -> String {
         let python = quoted(python.as_os_str());
         let arguments: Vec<String> = arguments.iter().map(|text| quoted(text)).collect();
         match self {
-            Self::Uv(_) => format!("uv pip install --python {python} {}", arguments.join(" ")),
-            Self::Pip => format!("{python} -m pip install {}", arguments.join(" ")),
+            Self::Uv(_) => format!("uv pip {verb} --python {python} {}", arguments.join(" ")),
+            Self::Pip => format!("{python} -m pip {verb} {}", arguments.join(" ")),
         }
     }
 

@@ -96,17 +96,21 @@ impl Interpreter {
     /// # Errors
     /// See [`PythonError`].
     pub fn query(given: &Path, cancel: &Cancel) -> Result<Self, PythonError> {
-        Self::query_executable(executable_of(given)?, cancel)
+        Self::query_executable(executable_of(given)?, &["-I"], cancel)
     }
 
-    fn query_executable(executable: PathBuf, cancel: &Cancel) -> Result<Self, PythonError> {
+    fn query_executable(
+        executable: PathBuf,
+        options: &[&str],
+        cancel: &Cancel,
+    ) -> Result<Self, PythonError> {
         if !is_executable(&executable) {
             let source = std::fs::metadata(&executable).err().unwrap_or_else(|| {
                 io::Error::new(io::ErrorKind::PermissionDenied, "it is no program")
             });
             return Err(PythonError::Broken { executable, source });
         }
-        match answer_of(&executable, cancel) {
+        match answer_of(&executable, options, cancel) {
             Ok(Answer::Interpreter(mut interpreter)) => {
                 interpreter.paths.executable = executable;
                 Ok(interpreter)
@@ -126,10 +130,18 @@ impl EnvironmentPaths {
     /// See [`PythonError`].
     pub fn find(given: &Path, cancel: &Cancel) -> Result<Self, PythonError> {
         let executable = executable_of(given)?;
-        match Self::from_files(&executable) {
-            Some(paths) => Ok(paths),
-            None => Interpreter::query_executable(executable, cancel).map(|found| found.paths),
+        if let Some(paths) = Self::from_files(&executable) {
+            return Ok(paths);
         }
+        // One that a file of its own keeps from starting still has its places.
+        let found = Interpreter::query_executable(executable.clone(), &["-I"], cancel);
+        let found = found.or_else(|error| match error {
+            PythonError::NoAnswer { .. } => {
+                Interpreter::query_executable(executable, &["-I", "-S"], cancel).map_err(|_| error)
+            }
+            error => Err(error),
+        });
+        found.map(|found| found.paths)
     }
 }
 
@@ -144,12 +156,14 @@ pub(super) fn without_misleading(command: &mut Command) {
     }
 }
 
-fn answer_of(executable: &Path, cancel: &Cancel) -> Result<Answer, ProgramError> {
+/// The answer of a Python that is started with these options. `-I` is without the variables and directories that would change
+/// the import path.
+fn answer_of(executable: &Path, options: &[&str], cancel: &Cancel) -> Result<Answer, ProgramError> {
     let running =
         Running { input: Input::Nothing, limit: LIMIT, cancel, told: &|_| {}, ends_with_us: false };
     let mut command = Command::new(executable);
-    // `-I`: without the variables and directories that would change the import path. `-B`: no byte code is written.
-    command.args(["-I", "-B", "-c", include_str!("interpreter.py")]);
+    // `-B`: no byte code is written.
+    command.args(options).args(["-B", "-c", include_str!("interpreter.py")]);
     let ran = running.succeed(command)?;
     serde_json::from_slice(&ran.stdout).map_err(|_| ProgramError::Answer {
         program: executable.display().to_string(),

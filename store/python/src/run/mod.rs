@@ -3,6 +3,7 @@
 
 mod interpreter;
 mod module_search;
+mod start_trace;
 mod import_probe;
 mod installer;
 mod build_hooks;
@@ -14,3 +15,4 @@ pub use import_probe::{
 pub use installer::{Install, Installer, quoted};
 pub use interpreter::{Interpreter, PythonError};
 pub use module_search::{ModulePlace, ModuleSearch};
+pub use start_trace::{SitesWithoutStart, StartTrace};

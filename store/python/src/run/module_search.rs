@@ -22,21 +22,6 @@ use super::interpreter::without_misleading;
 /// An interpreter that has not answered by then is broken.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// A single file is run in less.
-const LIMIT_OF_ONE: Duration = Duration::from_secs(10);
-
-/// Runs the file of a site directory as a start of the interpreter would, and says so when it got that far.
-const ONE_FILE: &str = "import site, sys
-directory, name = sys.argv[1:]
-sys.path.append(directory)
-if name.endswith('.pth'):
-    site.addpackage(directory, name, set())
-else:
-    __import__(name[:-3])
-print()
-print('started')
-";
-
 /// What a Python says of itself and of modules that it has not loaded.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct ModuleSearch {
@@ -121,21 +106,5 @@ impl ModuleSearch {
             ends_with_us: false,
         };
         running.succeed(command).is_ok()
-    }
-
-    /// Whether the interpreter gets past this one `.pth`, `sitecustomize.py` or `usercustomize.py`, which each start runs.
-    #[must_use]
-    pub fn starts_with(python: &Path, file: &Path, cancel: &Cancel) -> bool {
-        let (Some(directory), Some(name)) = (file.parent(), file.file_name()) else { return true };
-        let mut command = Command::new(python);
-        command.args(["-I", "-S", "-B", "-c", ONE_FILE]).arg(directory).arg(name);
-        let running = Running {
-            input: Input::Nothing,
-            limit: LIMIT_OF_ONE,
-            cancel,
-            told: &|_| {},
-            ends_with_us: false,
-        };
-        running.succeed(command).is_ok_and(|ran| ran.stdout.ends_with(b"started\n"))
     }
 }
