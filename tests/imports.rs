@@ -11,7 +11,8 @@ use std::{
 };
 
 use modstore_testbed::{
-    Change, HttpServer, Item, Python, PythonTools, Random, Repo, TestHome, Venv, listing,
+    Change, HttpServer, Item, Python, PythonTools, Random, Repo, TestHome, Venv, has_strace,
+    listing,
 };
 use rustix::process::Signal;
 use serde_json::Value;
@@ -255,6 +256,28 @@ fn a_clone_that_could_run_programs_is_not_given_to_git() {
     }
     world.import(&[]);
     assert!(!flag.exists(), "nothing of the clone was run");
+}
+
+#[test]
+fn a_clone_that_was_never_touched_takes_no_process_and_an_edited_one_takes_one() {
+    if !has_strace() {
+        return;
+    }
+    let world = World::new(6);
+    for number in 0..6 {
+        world.clone_of(number, &[]);
+    }
+    let log = world.home.scratch().join("processes");
+    let started = || {
+        let given = ["--json", "import", world.clones.to_str().unwrap(), "--dry-run"];
+        let told = world.home.run_traced(&log, &["-e", "trace=execve"], &given).ok().json();
+        let text = fs::read_to_string(&log).unwrap();
+        let all = text.lines().filter(|line| line.contains("execve(") && line.ends_with("= 0"));
+        (count(&told, "entry"), all.count())
+    };
+    assert_eq!(started(), (6, 1), "modstore itself and no other");
+    fs::write(world.clones.join("tool-0/main.txt"), "!").unwrap();
+    assert_eq!(started(), (5, 2));
 }
 
 #[test]

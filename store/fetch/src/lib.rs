@@ -23,6 +23,7 @@ mod pack_of_entry;
 mod built_tree;
 mod thin_pack;
 mod large_files_of_entry;
+mod work_tree;
 mod local_clone;
 mod composed;
 mod archive;

@@ -1,7 +1,8 @@
 //! A clone on this machine: what its people have in it, and its commit without asking any server.
 //!
-//! The work tree is compared by git itself, which writes nothing: no index is refreshed, no hook and no monitor is run, and
-//! a clone whose own configuration names filters or includes other files is not given to git at all.
+//! A work tree that surely was not touched is seen to be so without a process (`work_tree`). Any other is compared by git itself,
+//! which writes nothing: no index is refreshed, no hook and no monitor is run, and a clone whose own configuration names
+//! filters or includes other files is not given to git at all.
 //! Objects are read from the clone's own object store, and each is compared with its id.
 //!
 //! Limits: what a clone becomes is the caller's. Content that git ignores is only reported.
@@ -13,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use gix::ObjectId;
+use gix::{ObjectId, Repository};
 use modstore_core::{
     Cancel,
     program::{Input, ProgramError, Running},
@@ -24,6 +25,7 @@ use crate::{
     fetched_commit::{Destination, OnStep, PlantedCommit, plant_from, receiving},
     mirror::MirrorObjects,
     transport::{leave_repository, speak_english},
+    work_tree::{is_made, is_untouched},
 };
 
 /// How long git may compare one work tree.
@@ -34,12 +36,6 @@ const NAMED: usize = 3;
 
 /// Sections of a clone's own configuration that can make git run a program, or read a file elsewhere, for a comparison.
 const RUNNING: [&str; 3] = ["filter", "include", "includeif"];
-
-/// What programs make of sources, and make again: byte code, and what an installer notes of a project.
-const MADE: [&str; 4] = ["__pycache__/", ".pyc", ".egg-info/", ".DS_Store"];
-
-/// What a host notes of its own clone, at the top of it: Amplifier's address, which may have a secret, and time.
-const NOTED: [&str; 1] = [".amplifier_cache_meta.json"];
 
 /// A clone with a commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,9 +140,7 @@ impl LocalClone {
     /// # Errors
     /// See [`CloneError`].
     pub fn look(directory: &Path, cancel: &Cancel) -> Result<Self, CloneError> {
-        let options = gix::open::Options::isolated().with(gix::sec::Trust::Full);
-        let repository = gix::open_opts(directory, options)
-            .map_err(|error| CloneError::Unreadable(error.into()))?;
+        let repository = opened(directory)?;
         match repository.workdir() {
             None => return Err(CloneError::Bare),
             Some(files) if !is_same(files, directory) => return Err(CloneError::Elsewhere),
@@ -184,10 +178,17 @@ impl LocalClone {
         let attributes = std::fs::read(directory.join(".gitattributes")).unwrap_or_default();
         let is_large = String::from_utf8_lossy(&attributes).contains("filter=lfs");
         found.local.extend(is_large.then_some(LocalWork::LargeFiles));
-        let status = compared(directory, cancel).map_err(CloneError::Compare)?;
-        found.local.extend(work_in(&status));
+        if !is_untouched((&repository, directory), commit, cancel) {
+            let status = compared(directory, cancel).map_err(CloneError::Compare)?;
+            found.local.extend(work_in(&status));
+        }
         Ok(found)
     }
+}
+
+fn opened(directory: &Path) -> Result<Repository, CloneError> {
+    let options = gix::open::Options::isolated().with(gix::sec::Trust::Full);
+    gix::open_opts(directory, options).map_err(|error| CloneError::Unreadable(error.into()))
 }
 
 fn is_same(one: &Path, other: &Path) -> bool {
@@ -223,10 +224,6 @@ fn compared(directory: &Path, cancel: &Cancel) -> Result<Vec<u8>, ProgramError> 
         ends_with_us: false,
     };
     running.succeed(command).map(|ran| ran.stdout)
-}
-
-fn is_made(path: &str) -> bool {
-    MADE.iter().any(|made| path.ends_with(made)) || NOTED.contains(&path)
 }
 
 /// What stands in the answer of `git status --porcelain=v2 -z`.
@@ -280,6 +277,9 @@ pub fn commit_from_clone(
     let tree = objects.tree_of(commit).map_err(|error| receiving(error, &at))?;
     plant_from(&find, (commit, tree), &at, (into, on_step), cancel)
 }
+
+#[cfg(test)]
+mod against_git;
 
 #[cfg(test)]
 mod tests {
