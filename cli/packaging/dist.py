@@ -36,6 +36,8 @@ MANYLINUX = "manylinux2014"
 TOOLS = ["maturin==1.16.0", "ziglang==0.17.1"]
 # From the ground up: each needs only those before it.
 CRATES = ["modstore-testbed", "modstore-core", "modstore-fetch", "modstore-python", "modstore-doctor", "modstore-tier", "modstore", "modstore-cli"]
+# The files of what stands in for a crate of crates.io.
+PATCHED = ["cli/packaging/crc-fast/Cargo.toml", "cli/packaging/crc-fast/src/lib.rs"]
 NPM = {
     "x86_64-unknown-linux-gnu": ("linux", "x64"),
     "aarch64-unknown-linux-gnu": ("linux", "arm64"),
@@ -130,7 +132,15 @@ class Release:
             return wheel.read(name)
 
     def sdist(self):
+        """The sources, with the crate that `[patch]` in Cargo.toml names: maturin leaves it out."""
         self.maturin(["sdist", "--out", str(self.dist)], self.environment())
+        top = "modstore-%s" % self.version
+        path = self.dist / (top + ".tar.gz")
+        with tarfile.open(path) as tar:
+            files = {member.name[len(top) + 1 :]: tar.extractfile(member).read() for member in tar if member.isfile()}
+        for name in PATCHED:
+            files[name] = (ROOT / name).read_bytes()
+        write_tar(path, top, files, self.time)
 
     def maturin(self, arguments, environment):
         tools = packaging_tools()

@@ -120,3 +120,24 @@ fn is_in_ec2() -> bool {
     };
     !is_off && (is("sys_vendor") || is("bios_version"))
 }
+
+#[cfg(test)]
+mod tests {
+    use crc_fast::{CrcAlgorithm, Digest};
+
+    #[test]
+    fn what_stands_in_for_crc_fast_computes_the_checksum_that_s3_expects() {
+        // `check` of CRC-64/NVME in the catalogue of parametrised CRC algorithms.
+        let checks: [(&[u8], u64); 3] =
+            [(b"", 0), (b"123456789", 0xae8b_1486_0a79_9888), (&[0; 4096], 0x6482_d367_eb22_b64e)];
+        for (bytes, expected) in checks {
+            for cut in [0, bytes.len() / 2, bytes.len()] {
+                let mut digest = Digest::new(CrcAlgorithm::Crc64Nvme);
+                let (first, rest) = bytes.split_at(cut);
+                digest.update(first);
+                digest.update(rest);
+                assert_eq!(digest.finalize(), expected, "{} bytes, cut at {cut}", bytes.len());
+            }
+        }
+    }
+}
