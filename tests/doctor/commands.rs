@@ -49,7 +49,7 @@ fn complaints(venv: &Venv<'_>) -> usize {
 /// What is installed, and every file that Python follows.
 fn state(venv: &Venv<'_>) -> (String, Vec<String>) {
     let list = venv.uv_pip("freeze", &["--exclude-editable"]).ok().stdout;
-    (list, venv.pth_files().into_iter().map(|(name, _)| name).collect())
+    (list, venv.pth_files().into_keys().collect())
 }
 
 fn command_of(told: &Value, code: &str) -> String {

@@ -66,7 +66,7 @@ pub(crate) fn logs(
 ) -> Vec<Result<CommitLog, SourceError>> {
     let staging = LazyStaging::new(context);
     let claim = || staging.get();
-    let context = UpdateContext::new((context, options), state, false, &claim).tiered(tiers);
+    let context = UpdateContext::new((context, options), state, false, &claim).tiered(tiers, None);
     let numbered: Vec<(usize, &CommitRange)> = ranges.iter().copied().enumerate().collect();
     let host = |(_, range): &(usize, &CommitRange)| range.url.origin().host().map(str::to_owned);
     let mut logs = in_lanes(&context.sources.lanes, &numbered, host, |(number, range)| {
