@@ -285,7 +285,7 @@ pub fn commit_from_pack(
     // Of the very commit an entry would answer for the pack.
     let base = base.filter(|base| base.commit != commit);
     let base = base.map(BaseEntry::as_base).filter(base_is_usable);
-    // Whoever has it has it already.
+    // The tier has it already.
     let into = Destination { keeps_pack: false, ..into };
     let fetch = CommitFetch { commit, into, on_step, cancel };
     let spill = into.staging.fresh();

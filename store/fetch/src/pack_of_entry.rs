@@ -10,7 +10,6 @@
 use std::{
     collections::HashSet,
     io::{self, Read, Write},
-    path::Path,
 };
 
 use flate2::{Compression, write::ZlibEncoder};
@@ -28,7 +27,6 @@ use crate::{
     errors::PackError,
     fetched_commit::BaseEntry,
     pack::{Base, HashingReader, base_is_usable, root_in},
-    tree::WrittenTree,
 };
 
 /// Blobs of more bytes are read in pieces.
@@ -73,29 +71,6 @@ pub fn write_pack(
     pack.object(Kind::Commit, commit)?;
     contents.write(&base, &mut pack, cancel)?;
     pack.finish()
-}
-
-/// Whether a pack, in which all objects of this commit were found, has each of them once, and nothing else: then it is a pack as
-/// [`write_pack`] makes them, but for their order and how they are deflated.
-pub(crate) fn is_pack_of(
-    pack: &[u8],
-    commit: &ObjectId,
-    written: &WrittenTree,
-    root: &Path,
-) -> bool {
-    let base = Base::new(root.to_owned(), *commit, &written.manifest, &written.git);
-    let of_commit = written.commits.find(commit).filter(|object| {
-        root_in(commit, object).is_ok_and(|root| root == base.git.root) && base_is_usable(&base)
-    });
-    let (Some(object), Some(contents)) = (of_commit, PackedObjects::of(&base)) else {
-        return false;
-    };
-    let count = contents.count().and_then(|count| count.checked_add(1));
-    // A stream of zlib may be padded with empty blocks.
-    let bytes = contents.bytes(&base).saturating_add(object.len() as u64);
-    let most = bytes + bytes / 1000 + 64 * u64::from(count.unwrap_or_default()) + 32;
-    let says = pack.get(8..12).and_then(|count| Some(u32::from_be_bytes(count.try_into().ok()?)));
-    says == count && pack.len() as u64 <= most
 }
 
 /// The commit object of an entry whose trees can be made again.

@@ -8,7 +8,7 @@
 //! Limits: trust in the manifest itself (that it belongs to the entry's digest) is the caller's.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     error::Error as StdError,
     fs::File,
     io::{self, Read},
@@ -119,6 +119,16 @@ impl<'a> Base<'a> {
     /// The id of the root as the list of files makes it, whatever is recorded of it.
     pub(crate) fn rebuilt_root(&self) -> Option<ObjectId> {
         self.trees().map(RebuiltTrees::root)
+    }
+
+    /// How many objects its trees and files are, each once, and how many bytes they have.
+    pub(crate) fn extent(&self) -> Option<(usize, u64)> {
+        let (trees, of_trees) = self.trees()?.extent();
+        let mut seen = HashSet::new();
+        let files = self.manifest.files().iter().zip(&self.git.blobs);
+        let once = files.filter(|(_, id)| seen.insert(**id)).map(|(file, _)| file.size);
+        let of_files = once.sum::<u64>();
+        Some((trees + seen.len(), of_trees + of_files))
     }
 
     /// The bytes of one of its trees.

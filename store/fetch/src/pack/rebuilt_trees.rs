@@ -47,6 +47,11 @@ impl RebuiltTrees {
         self.root
     }
 
+    /// How many they are, and how many bytes they have.
+    pub(crate) fn extent(&self) -> (usize, u64) {
+        (self.trees.len(), self.trees.values().map(|tree| tree.len() as u64).sum())
+    }
+
     /// The bytes of a tree object.
     pub(crate) fn get(&self, id: &ObjectId) -> Option<&[u8]> {
         self.trees.get(id).map(Vec::as_slice)

@@ -17,7 +17,7 @@ pub struct UnpackOptions<'a> {
     pub folds: &'a FoldsNames<'a>,
     /// What the pack may cost.
     pub limits: PackLimits,
-    /// Whether the pack is kept as it comes, if it is the commit's and no more, and short enough to be held in memory.
+    /// Whether the pack is kept as it comes, if it is the commit's and nothing else, and short enough to be held in memory.
     pub keeps_pack: bool,
     /// The memory of all fetches that run now.
     pub memory: &'a MemoryBudget,

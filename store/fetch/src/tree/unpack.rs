@@ -36,8 +36,9 @@ use super::{
 use crate::{
     errors::PackError,
     limits::PackLimits,
-    pack::{Allowance, FindObject, PackBytes, PackObjects, find_checked},
-    pack_of_entry::is_pack_of,
+    pack::{
+        Allowance, Base, FindObject, PackBytes, PackObjects, base_is_usable, find_checked, root_in,
+    },
     protocol::Tip,
 };
 
@@ -67,6 +68,23 @@ pub fn unpack_into(
     let pack = written.pack.as_deref();
     let is_exact = pack.is_some_and(|pack| is_pack_of(pack, &tip.commit, &written, writer.root()));
     Ok(WrittenTree { pack: written.pack.filter(|_| is_exact), ..written })
+}
+
+/// Whether a pack, in which all objects of this commit were found, has each of them once, and nothing else: then it is a pack as
+/// publishers write them, but for the order of the objects and how they are deflated.
+fn is_pack_of(pack: &[u8], commit: &ObjectId, written: &WrittenTree, root: &Path) -> bool {
+    let base = Base::new(root.to_owned(), *commit, &written.manifest, &written.git);
+    let of_commit = written.commits.find(commit).filter(|object| {
+        root_in(commit, object).is_ok_and(|root| root == base.git.root) && base_is_usable(&base)
+    });
+    let (Some(object), Some((others, of_others))) = (of_commit, base.extent()) else {
+        return false;
+    };
+    let (count, bytes) = (others as u64 + 1, of_others + object.len() as u64);
+    // A stream of zlib may be padded with empty blocks.
+    let most = bytes + bytes / 1000 + 64 * count + 32;
+    let says = pack.get(8..12).and_then(|count| Some(u32::from_be_bytes(count.try_into().ok()?)));
+    says.map(u64::from) == Some(count) && pack.len() as u64 <= most
 }
 
 /// Writes the first tree that the pack gives, whichever it is: who asked for it compares what has come of it with what it should

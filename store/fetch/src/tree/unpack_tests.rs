@@ -621,7 +621,7 @@ fn a_pack_is_kept_as_it_came_if_it_is_the_commits_own_and_nothing_else() {
         let store = Store::new();
         let kept = store.plant("entry", pack, commit, None).unwrap().pack;
         assert!(kept.as_ref() == Some(pack));
-        // It is enough for anybody who has nothing.
+        // It is enough for a reader that has nothing.
         let again = store.plant("again", &kept.unwrap(), commit, None).unwrap();
         assert!(again.pack.as_ref() == Some(pack));
     }

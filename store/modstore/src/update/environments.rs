@@ -80,7 +80,7 @@ impl Environments {
         Ok(Self { held })
     }
 
-    /// Whether no environment follows the store, so that none can keep it from changing.
+    /// Whether no environment follows the store, so that none has to be made ready for a change.
     pub(crate) fn are_none(context: Context<'_>) -> bool {
         Registration::all(context.layout).is_ok_and(|all| all.is_empty())
     }

@@ -4,6 +4,7 @@
 //! transaction (`switch`). Knows nothing of how things are printed.
 
 mod options;
+mod publish;
 mod attempts;
 mod parallel;
 mod staging;
@@ -27,7 +28,6 @@ mod bind;
 mod transact;
 mod switch;
 mod summary;
-mod publish;
 mod run;
 mod outdated;
 mod log;

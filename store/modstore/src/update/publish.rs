@@ -4,8 +4,8 @@
 //! After the switch, and with no lock held: an entry never changes, and one that a sweep takes away meanwhile is not
 //! published. What git has given as a whole goes ahead of the others, as it came (`ahead`). Trouble with a tier never changes what an update came to.
 
-mod ahead;
 mod parts;
+mod ahead;
 mod renewal;
 mod thin;
 

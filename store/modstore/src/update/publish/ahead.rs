@@ -4,7 +4,7 @@
 //! state. What is not sent here, for whatever reason, is published after the switch, which waits for nothing here. What was
 //! sent, or could not be, is known to the tier, so that it is not asked again.
 //!
-//! Limits: in memory. What would be too much together is written anew after the switch.
+//! Limits: in memory. What would be too much together is written again after the switch.
 
 use std::{
     collections::VecDeque,
@@ -30,12 +30,12 @@ const HELD: usize = 64 << 20;
 /// See the module. Used from many threads.
 pub(crate) struct Ahead<'a> {
     publisher: Publisher<'a>,
-    queue: Mutex<Queue>,
+    queue: Mutex<Outgoing>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct Queue {
+struct Outgoing {
     waiting: VecDeque<Part>,
     /// The bytes of those that wait and those that are being sent.
     held: usize,
@@ -50,7 +50,7 @@ struct Queue {
 impl<'a> Ahead<'a> {
     /// Nothing is sent but [`during`](Self::during) work.
     pub(crate) fn new(publisher: Publisher<'a>) -> Self {
-        let queue = Queue { threads: 1, ..Queue::default() };
+        let queue = Outgoing { threads: 1, ..Outgoing::default() };
         Self { publisher, queue: Mutex::new(queue), changed: Condvar::new() }
     }
 
@@ -141,14 +141,14 @@ impl<'a> Ahead<'a> {
         }
     }
 
-    fn close(&self) -> MutexGuard<'_, Queue> {
+    fn close(&self) -> MutexGuard<'_, Outgoing> {
         let mut queue = self.queue();
         queue.is_closed = true;
         self.changed.notify_all();
         queue
     }
 
-    fn queue(&self) -> MutexGuard<'_, Queue> {
+    fn queue(&self) -> MutexGuard<'_, Outgoing> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
