@@ -1,6 +1,6 @@
 # The commands of this project. `make` alone says what there is.
 
-.PHONY: help demo test check bench golden schema sabotage site dist dist-check
+.PHONY: help demo test check bench golden schema sabotage mutants site dist dist-check
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -44,3 +44,7 @@ dist-check:
 ## make sabotage  plant each fault of tests/sabotages/ and see that its test notices
 sabotage:
 	cargo run --quiet -p modstore-testbed --bin sabotage
+
+## make mutants  how many changes cargo-mutants makes in each area; `sh tests/mutants.sh AREA K/N` tries a part of one
+mutants:
+	sh tests/mutants.sh
