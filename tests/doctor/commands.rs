@@ -49,7 +49,8 @@ fn complaints(venv: &Venv<'_>) -> usize {
 /// What is installed, and every file that Python follows.
 fn state(venv: &Venv<'_>) -> (String, Vec<String>) {
     let list = venv.uv_pip("freeze", &["--exclude-editable"]).ok().stdout;
-    (list, venv.pth_files().into_keys().collect())
+    let list = list.replace(text(venv.prefix().parent().unwrap()), "");
+    (list, venv.pth_files().into_iter().map(|(name, _)| name).collect())
 }
 
 fn command_of(told: &Value, code: &str) -> String {
@@ -386,4 +387,33 @@ fn what_a_cache_has_and_its_remote_has_not_is_not_offered_for_deletion() {
     assert!(git().arg("-C").arg(&clone).args(back).status().unwrap().success());
     obey(&world, &unused().0.unwrap());
     assert!(!clone.exists());
+}
+
+#[test]
+fn a_requirement_of_an_egg_link_is_missed_and_added() {
+    let Some(world) = World::new() else { return };
+    let venv = world.venv("venv");
+    // As `setup.py develop` of setuptools 59 leaves it.
+    let here = place(&world, "old");
+    let write = |path: PathBuf, content: &str| {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    };
+    write(here.join("old/__init__.py"), "");
+    write(here.join("setup.py"), "from setuptools import setup; setup(name='old')\n");
+    write(here.join("old.egg-info/PKG-INFO"), "Metadata-Version: 2.1\nName: old\nVersion: 1\n");
+    write(here.join("old.egg-info/top_level.txt"), "old\n");
+    let requires = "six>=1.16\n\n[:python_version < \"3\"]\nfutures\n\n[dev]\nnope-dev\n";
+    write(here.join("old.egg-info/requires.txt"), requires);
+    write(venv.site().join("old.egg-link"), &format!("{}\n.", here.display()));
+    write(venv.site().join("easy-install.pth"), &format!("{}\n", here.display()));
+    venv.says("import old");
+    let (ran, told) = world.doctor(&venv, &[]);
+    ran.fails(1);
+    assert_eq!(only(&told, "D09")["message"], "it needs six>=1.16, which is not installed");
+    obey(&world, &command_of(&told, "D09"));
+    assert_eq!(codes(&world.doctor(&venv, &[]).1), Vec::<&str>::new());
+    venv.uv_pip("uninstall", &["-q", "six"]).ok();
+    world.doctor(&venv, &["--fix"]).0.ok();
+    assert_eq!(codes(&world.doctor(&venv, &[]).1), Vec::<&str>::new());
 }

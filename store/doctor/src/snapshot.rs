@@ -246,7 +246,7 @@ fn leave_to_others(environment: &InspectedEnvironment, finding: &mut Finding, ki
     about.required_projects.clear();
     about.not_fixed_because = Some(why);
     about.command = command;
-    // Where this Python does not start, it is broken, whoever owns the file.
+    // Where this Python does not start, it is broken, even if another user owns the file.
     let is_stopped = check::is_of_start(finding.code) && finding.severity == Severity::Broken;
     if kind.is_of_another() && !is_stopped {
         finding.severity = Severity::Note;

@@ -46,7 +46,7 @@ struct Declared {
 
 fn find(view: &mut EditableView<'_>, found: &mut Vec<Finding>) {
     let editable = view.editable;
-    let Some(distribution) = editable.distribution else { return };
+    let Some(distribution) = own(view) else { return };
     let Some(here) = marker_environment(view.environment, view.asked) else { return };
     // Without its project there is nothing to compare.
     if editable.dangling().is_some() {
@@ -86,6 +86,12 @@ fn find(view: &mut EditableView<'_>, found: &mut Vec<Finding>) {
     found.extend(declared.and_then(|declared| changed(view, &declared)));
 }
 
+/// The metadata of the distribution itself: in the environment, or, by an `.egg-link`, beside its code.
+fn own<'v>(view: &EditableView<'v>) -> Option<&'v Distribution> {
+    let beside = || view.installed.iter().find(|it| it.name == view.editable.name);
+    view.editable.distribution.or_else(beside)
+}
+
 fn not_met(
     view: &EditableView<'_>,
     needed: &Requirement,
@@ -94,7 +100,7 @@ fn not_met(
     let installed = view.installed;
     let all: Vec<&Distribution> = installed.iter().filter(|it| it.name == needed.name).collect();
     let text = needed.without_marker();
-    let path = &view.editable.distribution?.directory;
+    let path = &own(view)?.directory;
     let Some(first) = all.first() else {
         // Without the interpreter's answer, what lies below a virtual environment is not seen.
         if view.asked.answer().is_none() && sees_more(view.environment) {
@@ -198,7 +204,7 @@ fn renewed(
     needed: &Requirement,
     here: &MarkerEnvironment,
 ) -> Option<PathBuf> {
-    let requires = view.editable.distribution?.metadata().ok().flatten()?.requires;
+    let requires = own(view)?.metadata().ok().flatten()?.requires;
     let mut same = requires.iter().filter_map(|text| Requirement::parse(text));
     let installed = view.installed.iter().filter(|it| it.name == needed.name);
     let versions: Vec<String> = installed.filter_map(Distribution::known_version).collect();

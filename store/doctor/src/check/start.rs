@@ -31,7 +31,7 @@ const CUSTOMIZING: [&str; 2] = ["sitecustomize.py", "usercustomize.py"];
 /// Most lines that are named where none is known to be at fault.
 const MOST_NAMED: usize = 10;
 
-/// So many characters of a line are shown.
+/// So many characters of a line are printed.
 const MOST_SHOWN: usize = 80;
 
 /// The sentence in which Python's `site` module names the file whose line it could not run.

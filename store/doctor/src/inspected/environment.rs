@@ -143,7 +143,7 @@ impl InspectedEnvironment {
         self.scans.iter().chain(self.others.iter().map(|other| &other.scan))
     }
 
-    /// What its distributions need and have, as an installer is told.
+    /// The constraints that an installer is given: what its distributions need and have.
     pub(crate) fn constraints(&self) -> &[Constraint] {
         self.constraints.get_or_init(|| {
             let own = self.registration.as_ref().and_then(|it| it.constraints.as_deref());

@@ -51,7 +51,7 @@ pub(crate) fn other_sites(
 ) -> Vec<OtherSite> {
     let (path, user) = match ModuleSearch::ask(python, &[].into(), cancel) {
         Ok(answer) => (answer.path, answer.user_site),
-        // One of these directories may hold the file that keeps it from starting.
+        // One of these directories may hold the file that ends every start.
         Err(_) => match SitesWithoutStart::of(python, cancel) {
             Some(found) => {
                 let user = found.user.iter().cloned();

@@ -98,10 +98,21 @@ impl Distribution {
                 if name.is_empty() { self.directory.clone() } else { self.directory.join(name) };
             // Anything else of that name is an error; the directory itself is none.
             if path.is_file() || (!name.is_empty() && path.exists()) {
-                return Ok(text(&path)?.map(|text| Metadata::read(&text)));
+                let metadata = text(&path)?.map(|text| Metadata::read(&text));
+                return Ok(metadata.map(|metadata| self.with_requires(metadata)));
             }
         }
         Ok(None)
+    }
+
+    /// An `.egg-info` of older setuptools has its requirements in a file of their own.
+    fn with_requires(&self, mut metadata: Metadata) -> Metadata {
+        if metadata.requires.is_empty()
+            && let Ok(Some(text)) = text(&self.directory.join("requires.txt"))
+        {
+            metadata.requires = requires_of_egg(&text);
+        }
+        metadata
     }
 
     /// Its version, as its directory's name has it, or else its metadata.
@@ -150,10 +161,37 @@ impl Distribution {
     }
 }
 
+/// The requirements in a `requires.txt`, without those of extras: sections are `[EXTRA]`, `[:MARKER]` or `[EXTRA:MARKER]`.
+fn requires_of_egg(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut section = "";
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        if let Some(name) = line.strip_prefix('[').and_then(|it| it.strip_suffix(']')) {
+            section = name;
+        } else if section.is_empty() {
+            found.push(line.to_owned());
+        } else if let Some(marker) = section.strip_prefix(':') {
+            found.push(format!("{line} ; {marker}"));
+        }
+    }
+    found
+}
+
 fn text(path: &Path) -> Result<Option<String>, DiskError> {
     // An old `.egg-info` is a file; it has nothing below it.
     if path.parent().is_some_and(Path::is_file) {
         return Ok(None);
     }
     Ok(small_if_there(path)?.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requirements_of_an_egg_are_read_with_their_markers_and_without_extras() {
+        let text = "six>=1.0\nb\n\n[:python_version < \"3\"]\nfutures\n\n[dev]\npytest\n\n[dev:os_name == \"nt\"]\nx\n";
+        assert_eq!(requires_of_egg(text), ["six>=1.0", "b", "futures ; python_version < \"3\""]);
+    }
 }
