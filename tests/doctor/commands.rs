@@ -50,7 +50,7 @@ fn complaints(venv: &Venv<'_>) -> usize {
 fn state(venv: &Venv<'_>) -> (String, Vec<String>) {
     let list = venv.uv_pip("freeze", &["--exclude-editable"]).ok().stdout;
     let list = list.replace(text(venv.prefix().parent().unwrap()), "");
-    (list, venv.pth_files().into_iter().map(|(name, _)| name).collect())
+    (list, venv.pth_files().into_keys().collect())
 }
 
 fn command_of(told: &Value, code: &str) -> String {

@@ -1,6 +1,6 @@
 //! CRC-64/NVME, by the names by which `object_store` calls `crc-fast`.
 //!
-//! The crate from crates.io has 39 checksums, and tables of 650 kB for processors without an instruction for them. `object_store` uses one, and
+//! The crate from crates.io has 50 checksums, and tables of 650 kB for processors without an instruction for them. `object_store` uses one, and
 //! only where `AWS_CHECKSUM_ALGORITHM` asks for it. No linker can tell that the other tables are never read.
 //!
 //! Limits: the other checksums, and speed: a table of 2 kB, a byte at a time.
