@@ -37,6 +37,7 @@ mod bind;
 mod environments;
 mod scan;
 mod hosts;
+mod amplifier;
 
 use std::error::Error;
 use std::io::Write as _;
@@ -103,6 +104,9 @@ struct Arguments {
     /// The most modules in `scale`.
     #[arg(long, default_value_t = 10_000)]
     largest: usize,
+    /// A Python whose environment has Amplifier's foundation, for `amplifier`.
+    #[arg(long, value_name = "PYTHON")]
+    amplifier: Option<PathBuf>,
     /// Draw what `fetch` and `churn` took into this file.
     #[arg(long)]
     plot: Option<PathBuf>,
@@ -180,6 +184,8 @@ enum Section {
     Hosts,
     /// A directory of 40 clones imported, against `cp -r`.
     Import,
+    /// Twenty-eight modules that are not there, for a host's first start, against Amplifier.
+    Amplifier,
 }
 
 /// Programs and places of a whole run.
@@ -361,6 +367,9 @@ impl Bench {
             hosts::ensure(&local)
         })?;
         section(Section::Import, "import: 40 clones", &|| import::clones(&local))?;
+        section(Section::Amplifier, "amplifier: 28 modules, nothing there", &|| {
+            amplifier::cold(&local, self.arguments.amplifier.as_deref())
+        })?;
         section(Section::Scan, "scan: 107 builds, no network", &|| scan::dead(&local))?;
         for (title, amount) in [
             ("verify: 100 modules", Amount { entries: 100, files: 40 }),
