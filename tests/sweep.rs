@@ -546,3 +546,28 @@ fn a_compacted_journal_says_the_same_but_for_what_is_retired() {
     place.publish(7);
     assert_eq!(place.sweep(1).retired, [5, 6].map(number));
 }
+
+#[test]
+fn what_leads_out_of_the_store_stops_no_sweep_and_a_large_journal_is_compacted_only_if_that_halves_it()
+ {
+    let place = Place::with_generations(1);
+    let mine = place.root.path().join("mine");
+    fs::create_dir(&mine).unwrap();
+    // Linked modules, enough for a journal that is worth a look, and all of it needed.
+    let declared = fs::read_to_string(place.home().join("modules.toml")).unwrap();
+    let linked = |number| format!("[modules.linked-{number}]\nsource = \"{}\"\n", mine.display());
+    let linked: String = (0..4000).map(linked).collect();
+    fs::write(place.home().join("modules.toml"), declared.clone() + &linked).unwrap();
+    place.publish(2);
+    let journal = place.home().join("journal");
+    let size = fs::metadata(&journal).unwrap().len();
+    assert!(size > 256 * 1024, "{size}");
+    let report = place.sweep(1);
+    assert_eq!((report.retired, report.compacted), (vec![number(1)], false));
+    // Once the modules are gone, most of it is of no use.
+    fs::write(place.home().join("modules.toml"), declared).unwrap();
+    place.publish(3);
+    let report = place.sweep(1);
+    assert_eq!((report.retired, report.compacted), (vec![number(2)], true));
+    assert!(fs::metadata(&journal).unwrap().len() < 16 * 1024);
+}

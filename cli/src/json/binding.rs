@@ -62,9 +62,11 @@ pub(crate) struct BuildInputs {
 impl From<&StoreBinding> for Binding {
     fn from(binding: &StoreBinding) -> Self {
         let fetched = binding.bound.fetched();
-        // What is not usual stands behind a `#`; else the text of the source is not read again, as a list of a thousand would.
+        // What is not usual is named behind a `#`; else the text of the source is not read again, as a list of a thousand would.
         let usual = Contents::default();
-        let is_usual = fetched.is_some() && !binding.source.as_str().contains('#');
+        let (_, fragment) = binding.source.as_str().split_once('#').unwrap_or_default();
+        let is_usual =
+            fetched.is_some() && !Contents::KEYS.iter().any(|key| fragment.contains(key));
         let contents = match is_usual {
             true => Some(&usual),
             false => binding.source.source().and_then(Source::contents),

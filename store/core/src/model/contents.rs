@@ -42,7 +42,7 @@ impl Contents {
     pub const USUAL: Self = Self { submodules: Submodules::All, lfs: false };
 
     /// The keys in `modules.toml` and in fragments, in the order in which they are written.
-    pub(super) const KEYS: [&'static str; 2] = ["submodules", "lfs"];
+    pub const KEYS: [&'static str; 2] = ["submodules", "lfs"];
 
     /// The values in `modules.toml`, in the order of the keys; none for what is usual.
     pub(super) fn values(&self) -> [Option<Value>; 2] {

@@ -446,6 +446,19 @@ mod tests {
     }
 
     #[test]
+    fn a_module_that_has_no_inputs_left_is_not_in_the_list_of_those_that_have() {
+        let module: ModuleName = "a".parse().unwrap();
+        let input = BuiltInput { path: "x".into(), outputs: Vec::new(), attempt: None };
+        let mut state = State::default();
+        for (sequence, inputs) in [(1, vec![input]), (2, Vec::new())] {
+            let there = usize::from(!inputs.is_empty());
+            let records = vec![Record::Inputs { module: module.clone(), inputs }];
+            state.apply(Frame { sequence, previous: [0; 16], records });
+            assert_eq!(state.inputs().len(), there);
+        }
+    }
+
+    #[test]
     fn a_retired_generation_counts_for_no_entry() {
         let (one, two) = (Generation::FIRST, Generation::FIRST.next());
         let digest = |byte| Digest::from_bytes([byte; 32]);
