@@ -9,6 +9,7 @@ use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use modstore_testbed::{
     Fault, GitDaemon, HttpServer, Ran, RecordedRequest, Repo, Running, ScriptedServer, TestHome,
@@ -333,6 +334,31 @@ fn a_server_of_plain_files_gives_branches_tags_and_commits_as_it_does_to_git() {
     let missing = format!("http://127.0.0.1:{}/none.git", server.port());
     place.git(&missing, &[]).fails(128).says("not found");
     assert!(place.add(&missing).stdout.contains("no-such-repository"));
+}
+
+#[test]
+fn a_connection_that_a_server_of_plain_files_drops_is_made_once_more() {
+    let place = Place::new();
+    place.repo.git(&["update-server-info"]);
+    let front = |drops: usize| {
+        let (dumb, left) = (dumb_server(place.root.path()), AtomicUsize::new(drops));
+        ScriptedServer::start(move |head, stream| {
+            let drop_one = |left: usize| left.checked_sub(1);
+            let is_object = head.contains("/objects/") && !head.contains("/info/");
+            if !is_object || left.fetch_update(Relaxed, Relaxed, drop_one).is_err() {
+                let mut behind = TcpStream::connect(("127.0.0.1", dumb.port())).unwrap();
+                behind.write_all(format!("{}\r\n\r\n", head.trim_end()).as_bytes()).unwrap();
+                // A client that hangs up has what it wants.
+                let _ = std::io::copy(&mut behind, stream);
+            }
+        })
+    };
+    let once = front(1);
+    place.add(&format!("http://127.0.0.1:{}/m.git", once.port())).ok();
+    assert_eq!(place.home.tree("m"), place.repo.tree("main"));
+    let always = front(usize::MAX);
+    let ran = place.add(&format!("http://127.0.0.1:{}/m.git", always.port()));
+    assert_eq!(ran.json()["update"]["failed"][0]["code"], "connection", "{ran:?}");
 }
 
 #[test]

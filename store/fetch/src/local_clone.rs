@@ -279,7 +279,7 @@ pub fn commit_from_clone(
 }
 
 #[cfg(test)]
-mod against_git;
+mod against_git_tests;
 
 #[cfg(test)]
 mod tests {

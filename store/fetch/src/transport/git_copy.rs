@@ -253,11 +253,16 @@ impl Copying {
         let refs = self.refs.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let wanted = refspecs(&refs, request);
         // A request without a depth is for the history.
-        let alone = request.windows(7).any(|part| part == b"deepen ");
+        let mut alone = request.windows(7).any(|part| part == b"deepen ");
         let mut fetched = self.fetch(place.path(), &wanted, alone)?;
         if alone && fetched.as_ref().is_err_and(|said| said.contains("shallow")) {
             // A dumb server has files only, and no part of a history.
-            fetched = self.fetch(place.path(), &wanted, false)?;
+            alone = false;
+            fetched = self.fetch(place.path(), &wanted, alone)?;
+        }
+        if fetched.as_ref().is_err_and(|said| is_drop(&self.meaning(said))) {
+            // Plain files take many requests, and git gives up at the first that is dropped. What it has stays.
+            fetched = self.fetch(place.path(), &wanted, alone)?;
         }
         fetched.map(|()| place).map_err(|said| self.meaning(&said))
     }
@@ -511,6 +516,10 @@ fn size_of(place: &Path) -> u64 {
             Err(_) => 0,
         })
         .sum()
+}
+
+fn is_drop(error: &TransportError) -> bool {
+    matches!(error, TransportError::Transfer(TransferError::Dropped { .. }))
 }
 
 #[cfg(test)]

@@ -71,6 +71,8 @@ pub(crate) fn fault_from_git(said: &str, dropped: TransferError, moment: Moment)
         "too slow",
         "RPC failed",
         NO_PACK,
+        "Connection died",
+        "curl_result = ",
     ]) {
         TransferError::Dropped { source: Some(cause()) }.into()
     } else if has(&NO_PROTOCOL) {
@@ -115,9 +117,11 @@ fn status(said: &str) -> Option<u16> {
         let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
         rest.get(..end)?.parse().ok()
     };
-    ["returned error: ", "RPC failed; HTTP ", "Received HTTP code ", "HTTP code = "]
+    ["returned error: ", "RPC failed; HTTP ", "Received HTTP code ", "HTTP code = ", "http_code = "]
         .into_iter()
         .find_map(after)
+        // So git writes that there was no answer.
+        .filter(|status| *status != 0)
 }
 
 /// What the server said, which git puts behind a word of its own.
@@ -225,6 +229,14 @@ mod tests {
             (
                 "fatal: unable to access 'https://h/': Send failure: Broken pipe",
                 FailureCode::Connection,
+            ),
+            (
+                "error: Connection died, tried 5 times before giving up (curl_result = 55, http_code = 0, sha1 = 1)",
+                FailureCode::Connection,
+            ),
+            (
+                "error: The requested URL returned error: 500 (curl_result = 22, http_code = 500, sha1 = 1)",
+                FailureCode::Server,
             ),
             (
                 "error: Unable to get pack file http://h/r.git/objects/pack/pack-1.pack\nCouldn't connect to server\nerror: Unable to find 1 under http://h/r.git",
