@@ -556,7 +556,7 @@ fn what_leads_out_of_the_store_stops_no_sweep_and_a_large_journal_is_compacted_o
     // Linked modules, enough for a journal that is worth a look, and all of it needed.
     let declared = fs::read_to_string(place.home().join("modules.toml")).unwrap();
     let linked = |number| format!("[modules.linked-{number}]\nsource = \"{}\"\n", mine.display());
-    let linked: String = (0..4000).map(linked).collect();
+    let linked: String = (0..4400).map(linked).collect();
     fs::write(place.home().join("modules.toml"), declared.clone() + &linked).unwrap();
     place.publish(2);
     let journal = place.home().join("journal");

@@ -60,7 +60,7 @@ pub(crate) fn cold(local: &Local<'_>, amplifier: Option<&Path>) -> Result<String
                 continue;
             }
             let venv = world.venv(&format!("{name}-{round}"))?;
-            sync(world.home.path())?;
+            sync(&world.home.scratch())?;
             let wall = timed(|| match name {
                 "activate" => world.activate(&venv, round),
                 "steps" => world.step_for_step(&venv, round),
@@ -139,13 +139,10 @@ impl World {
         Ok(venv)
     }
 
-    /// The sources in the form that both read.
-    fn sources(&self) -> String {
+    /// The sources, in the form of both but for the key of a name.
+    fn sources(&self, key: &str) -> String {
         let source = |name: &String| {
-            format!(
-                "{{\"module\":\"{name}\",\"name\":\"{name}\",\"source\":\"git+{}@main\"}}",
-                self.server.url(name)
-            )
+            format!("{{\"{key}\":\"{name}\",\"source\":\"git+{}@main\"}}", self.server.url(name))
         };
         let sources: Vec<String> = self.names.iter().map(source).collect();
         format!("{{\"modules\":[{}]}}", sources.join(","))
@@ -159,13 +156,13 @@ impl World {
         let (store, python) = (self.store(round), venv.python_text());
         let store = store.to_str().ok_or("a path is no text")?;
         let words = ["--home", store, "--json", "activate", "--python", &python];
-        self.given(self.home.command(&words))
+        self.given(self.home.command(&words), "name")
     }
 
     fn amplifier(&self, venv: &Venv<'_>, round: usize) -> Result<(), String> {
         let cache = self.home.scratch().join(format!("cache-{round}"));
         let cache = cache.to_str().ok_or("a path is no text")?;
-        self.given(self.home.command_of(&venv.python(), &["-c", ACTIVATE, cache]))
+        self.given(self.home.command_of(&venv.python(), &["-c", ACTIVATE, cache]), "module")
     }
 
     fn step_for_step(&self, venv: &Venv<'_>, round: usize) -> Result<(), String> {
@@ -182,11 +179,11 @@ impl World {
     }
 
     /// Runs a program that reads the sources.
-    fn given(&self, mut command: Command) -> Result<(), String> {
+    fn given(&self, mut command: Command, key: &str) -> Result<(), String> {
         command.stdin(Stdio::piped()).stdout(Stdio::null());
         let mut child = command.spawn().map_err(|error| error.to_string())?;
         let mut stdin = child.stdin.take().ok_or("it has no standard input")?;
-        stdin.write_all(self.sources().as_bytes()).map_err(|error| error.to_string())?;
+        stdin.write_all(self.sources(key).as_bytes()).map_err(|error| error.to_string())?;
         drop(stdin);
         let status = child.wait().map_err(|error| error.to_string())?;
         if status.success() { Ok(()) } else { Err(format!("it ended with {status}")) }

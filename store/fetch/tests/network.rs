@@ -400,7 +400,11 @@ fn progress_is_reported_in_bytes_and_in_the_servers_words() {
         let (bytes, says) = (std::cell::Cell::new(0), std::cell::RefCell::new(String::new()));
         let on_step = |step: Step<'_>| match step {
             Step::Receiving { bytes: total, .. } => bytes.set(total),
-            Step::Remote(text) => says.borrow_mut().push_str(text),
+            Step::Remote(text) => {
+                // Each of git's lines is one step, and no two of them are.
+                assert!(text.find("done.").is_none_or(|end| end + 5 == text.len()), "{text:?}");
+                says.borrow_mut().push_str(text);
+            }
             step => panic!("{step:?}"),
         };
         let read = |pack: &mut dyn BufRead, _| io::copy(pack, &mut io::sink());

@@ -359,7 +359,7 @@ const OF_SETTINGS: &[State] = &[
     ("few facts compared", |it| it.git("config core.checkStat minimal")),
     ("changes ignored", |it| it.git("config core.ignoreStat true")),
     ("files elsewhere", |it| it.git("config core.worktree ../origin")),
-    ("unknown files not shown", |it| it.git("config status.showUntrackedFiles no")),
+    ("unknown files not listed", |it| it.git("config status.showUntrackedFiles no")),
     ("a setting that git does not read", |it| it.git("config core.bare maybe")),
     ("an unknown extension", |it| {
         it.git("config core.repositoryFormatVersion 1");

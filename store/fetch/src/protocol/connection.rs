@@ -437,6 +437,10 @@ fn on_sideband(
         return ControlFlow::Break(());
     }
     begun.extend_from_slice(text);
+    // The reader has taken it away.
+    if watch.next_ends_a_line() {
+        begun.push(b'\n');
+    }
     let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
     let whole = begun.iter().rposition(is_end).map_or(0, |end| end + 1);
     // The text of a server that never ends its line is reported all the same.

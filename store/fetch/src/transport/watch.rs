@@ -227,6 +227,12 @@ impl Watch {
         *self.bands.lock().unwrap_or_else(PoisonError::into_inner) = bands;
     }
 
+    /// Whether the next packet of progress in the answer that has a pack ends a line.
+    pub(crate) fn next_ends_a_line(&self) -> bool {
+        let mut bands = self.bands.lock().unwrap_or_else(PoisonError::into_inner);
+        bands.as_mut().is_some_and(Bands::next_ends_a_line)
+    }
+
     /// Counts `bytes` from the wire, useful or not.
     pub(crate) fn count_received(&self, bytes: usize) -> io::Result<()> {
         self.pace.receive(bytes).map_err(|error| self.fail(error))
