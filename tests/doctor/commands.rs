@@ -291,22 +291,6 @@ fn programs_of_a_moved_environment_come_from_where_their_distribution_came_from(
     assert_eq!(codes(&world.doctor(&moved, &[]).1), Vec::<&str>::new());
 }
 
-/// A Python that sees the user's own directory, and that directory.
-fn with_user_site(world: &World) -> Option<(PathBuf, PathBuf)> {
-    let venv = world.venv("any");
-    let base = PathBuf::from(venv.says("import sys; print(sys._base_executable)"));
-    let site =
-        "import site, sys; print(site.getusersitepackages() if site.ENABLE_USER_SITE else '')";
-    let ran = Running::start(world.home.command_of(&base, &["-c", site])).wait().ok();
-    let site = PathBuf::from(ran.stdout.trim());
-    if site.as_os_str().is_empty() {
-        modstore_testbed::skip_loudly("this Python does not look into the user's directory");
-        return None;
-    }
-    fs::create_dir_all(&site).unwrap();
-    Some((base, site))
-}
-
 fn doctor_of(world: &World, python: &Path) -> (i32, Value) {
     let (ran, told) = world.json(&["doctor", "--python", text(python)]);
     (ran.status, told)
@@ -315,7 +299,8 @@ fn doctor_of(world: &World, python: &Path) -> (i32, Value) {
 #[test]
 fn the_line_of_the_user_s_own_directory_that_ends_python_is_named_and_its_command_helps() {
     let Some(world) = World::new() else { return };
-    let Some((base, site)) = with_user_site(&world) else { return };
+    let Some((base, site)) = world.user_site(&world.venv("any")) else { return };
+    fs::create_dir_all(&site).unwrap();
     let before = codes(&doctor_of(&world, &base).1).len();
     let made = place(&world, "above");
     let arguments = ["-m", "venv", "--without-pip", "--system-site-packages", text(&made)];

@@ -280,17 +280,7 @@ fn run_doctor(world: &World, python: &Path, more: &[&str]) -> (i32, Value) {
 fn what_is_in_the_users_own_directory_is_read_and_left_to_the_user() {
     let Some(world) = World::new() else { return };
     let venv = world.venv("any");
-    // By its real place: a virtual environment does not look there.
-    let base = PathBuf::from(venv.says("import sys; print(sys._base_executable)"));
-    let site =
-        "import site, sys; print(site.getusersitepackages() if site.ENABLE_USER_SITE else '')";
-    let ran = Running::start(world.home.command_of(&base, &["-c", site])).wait().ok();
-    let site = PathBuf::from(ran.stdout.trim());
-    if site.as_os_str().is_empty() {
-        return modstore_testbed::skip_loudly(
-            "this Python does not look into the user's directory",
-        );
-    }
+    let Some((base, site)) = world.user_site(&venv) else { return };
     assert!(site.starts_with(world.home.user_home()), "{}", site.display());
     let before = run_doctor(&world, &base, &[]).1;
     let module = Project::new("mod-user", Backend::Hatchling);

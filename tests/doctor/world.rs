@@ -39,6 +39,21 @@ impl World {
         Some(Self { home, tools, python })
     }
 
+    /// The Python below an environment, which sees the user's own directory, and that directory, which need not be there.
+    pub(crate) fn user_site(&self, venv: &Venv<'_>) -> Option<(PathBuf, PathBuf)> {
+        // By its real place: a virtual environment does not look there.
+        let base = PathBuf::from(venv.says("import sys; print(sys._base_executable)"));
+        let site =
+            "import site, sys; print(site.getusersitepackages() if site.ENABLE_USER_SITE else '')";
+        let ran = Running::start(self.home.command_of(&base, &["-c", site])).wait().ok();
+        let site = PathBuf::from(ran.stdout.trim());
+        if site.as_os_str().is_empty() {
+            modstore_testbed::skip_loudly("this Python does not look into the user's directory");
+            return None;
+        }
+        Some((base, site))
+    }
+
     pub(crate) fn venv(&self, name: &str) -> Venv<'_> {
         Venv::create(&self.home, &self.tools, &self.python, name)
     }

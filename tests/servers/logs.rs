@@ -44,6 +44,15 @@ fn merged(repo: &Repo) {
     repo.branch("main", &merge);
 }
 
+/// A repository, and a home whose module is three commits behind it.
+fn three_behind(world: &World) -> (Repo, TestHome) {
+    let (repo, home) = (world.repo("m"), world.home());
+    repo.write(&[("v", "1")]);
+    home.run(&["add", &format!("git+{}", world.http.url("m"))]).ok();
+    (0..3).for_each(|version| drop(repo.write(&[("v", &format!("{version}"))])));
+    (repo, home)
+}
+
 #[test]
 fn a_log_is_that_of_git_before_and_after_an_update_at_every_server_with_and_without_filters() {
     let world = World::new();
@@ -147,11 +156,7 @@ fn a_log_costs_two_requests_and_no_files() {
 #[test]
 fn what_goes_back_brings_no_commit() {
     let world = World::new();
-    let repo = world.repo("m");
-    let home = world.home();
-    repo.write(&[("v", "1")]);
-    home.run(&["add", &format!("git+{}", world.http.url("m"))]).ok();
-    (0..3).for_each(|version| drop(repo.write(&[("v", &format!("{version}"))])));
+    let (repo, home) = three_behind(&world);
     home.run(&["update"]).ok();
     home.run(&["rollback"]).ok();
     for filters in ["false", "true"] {
@@ -166,13 +171,9 @@ fn what_goes_back_brings_no_commit() {
 fn a_server_of_an_old_protocol_and_one_that_cannot_cut_history_give_a_log_too() {
     for fault in [Fault::ForceProtocolV0, Fault::WithoutCapability("shallow")] {
         let world = World::new();
-        let repo = world.repo("m");
-        let first = repo.write(&[("v", "1")]);
-        let home = world.home();
         world.http.fault("m", fault.clone());
-        home.run(&["add", &format!("git+{}", world.http.url("m"))]).ok();
-        (0..3).for_each(|version| drop(repo.write(&[("v", &format!("{version}"))])));
-        let expected = (by_git(&repo, &format!("{first}..main")), true);
+        let (repo, home) = three_behind(&world);
+        let expected = (by_git(&repo, "main~3..main"), true);
         assert_eq!(logged(&home, &["outdated"]), expected, "{fault:?}");
         assert_eq!(logged(&home, &["update"]), expected, "{fault:?}");
         world.http.forget();
@@ -186,11 +187,7 @@ fn a_server_of_an_old_protocol_and_one_that_cannot_cut_history_give_a_log_too() 
 #[test]
 fn a_log_that_cannot_be_had_is_a_warning_and_the_newest_commit_is_there() {
     let world = World::new();
-    let repo = world.repo("m");
-    let home = world.home();
-    repo.write(&[("v", "1")]);
-    home.run(&["add", &format!("git+{}", world.http.url("m"))]).ok();
-    (0..3).for_each(|version| drop(repo.write(&[("v", &format!("{version}"))])));
+    let (repo, home) = three_behind(&world);
     home.run(&["update"]).ok();
     let expected = by_git(&repo, "main~1..main");
     for fault in [Fault::Status(500), Fault::FlipByteInPack { at: 30 }, Fault::Status(404)] {

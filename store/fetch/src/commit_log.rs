@@ -37,7 +37,7 @@ const TOGETHER: usize = 4 << 20;
 pub struct CommitLog {
     /// Their objects.
     pub commits: KeptCommits,
-    /// Whether no more than these were to come.
+    /// Whether the server had no others to send.
     pub is_whole: bool,
 }
 

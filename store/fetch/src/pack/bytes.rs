@@ -101,8 +101,8 @@ impl PackBytes {
         self.write_tail().map_err(|source| self.spill_error(source))
     }
 
-    /// The pack from its first byte to its last, if it was asked for, is all in memory with no more bytes than this, and is
-    /// the one that its sum says.
+    /// The whole pack. Nothing, if it was not asked for, is not all in memory, is longer than `most` bytes, or does not have
+    /// the sum at its end.
     pub(crate) fn into_pack(self, most: usize) -> Option<Vec<u8>> {
         let length = self.chunks.iter().map(Vec::len).sum::<usize>() + self.tail.len();
         if !self.is_asked_for || self.spill.is_some() || length > most {

@@ -24,7 +24,7 @@ use crate::{
     tier::PublishTo,
 };
 
-/// The packs that wait, or are being sent, have no more bytes than this together.
+/// The most bytes that all packs that wait or are being sent have together.
 const HELD: usize = 64 << 20;
 
 /// See the module. Used from many threads.

@@ -16,7 +16,7 @@ use crate::{
     tier::{PublishTo, Renewals},
 };
 
-/// An update looks at no more modules: so many questions, and so many packs, are one wait for each.
+/// The most modules that one update looks at. With as many threads, the questions take one wait, and the packs another.
 const AT_MOST: usize = 32;
 
 impl Publisher<'_> {
